@@ -1,0 +1,1 @@
+"""The Docker Engine API over HTTP: routes parse wire, call one function, render wire."""

@@ -1,0 +1,1 @@
+"""sampand: configuration, assembly and life of the daemon."""

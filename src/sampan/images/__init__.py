@@ -1,0 +1,1 @@
+"""Names and what they refer to: load, save, import, tag, remove, inspect, history."""

@@ -1,0 +1,1 @@
+"""What a container's network stack is joined to: drivers behind one protocol."""

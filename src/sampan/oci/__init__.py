@@ -1,0 +1,1 @@
+"""What OCI defines: descriptors, manifests, image config, references, platforms, chain IDs. Pure data and arithmetic."""

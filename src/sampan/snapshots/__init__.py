@@ -1,0 +1,1 @@
+"""Mountable trees: returns Mount data, never mounts."""

@@ -1,0 +1,1 @@
+"""What Docker's clients send and expect: bodies, filters, versions, stdcopy framing. Pure; shared by api and client."""
