@@ -1,0 +1,118 @@
+"""How do the engine, the zygote and the shims talk?
+
+Every message is a JSON object behind a 4-byte big-endian length, on a stream socket; file descriptors travel with the
+first byte (unix(7), SCM_RIGHTS). A unix stream never merges bytes of two sends that carry descriptors, so reading the
+four length bytes with recvmsg(2) brings exactly this message's descriptors.
+
+    ┌────────┬──────────────┐
+    │ length │ JSON, UTF-8  │  + descriptors
+    └────────┴──────────────┘
+"""
+
+import json
+import os
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sampan.linux.socket import receive_with_fds, send_with_fds
+
+LENGTH = struct.Struct(">I")
+MAX_MESSAGE = 16 << 20
+MAX_FDS = 32
+
+Message = dict[str, Any]
+
+
+class BrokenMessage(ValueError):
+    """The peer sent what is not a message; the connection is of no more use."""
+
+
+def encode(message: Message) -> bytes:
+    """One message as bytes."""
+    body = json.dumps(message, separators=(",", ":")).encode()
+    if len(body) > MAX_MESSAGE:
+        raise BrokenMessage(f"a message of {len(body)} bytes is over the limit of {MAX_MESSAGE}")
+    return LENGTH.pack(len(body)) + body
+
+
+def decode_body(body: bytes) -> Message:
+    """The object in `body`; raises BrokenMessage for anything else."""
+    try:
+        message = json.loads(body)
+    except ValueError as error:
+        raise BrokenMessage(f"not JSON: {error}") from None
+    if not isinstance(message, dict):
+        raise BrokenMessage("not a JSON object")
+    return message
+
+
+def send(sock: socket.socket, message: Message, fds: Sequence[int] = ()) -> None:
+    """Send one message and its descriptors over a blocking socket."""
+    data = encode(message)
+    sent = send_with_fds(sock, data, fds)
+    if sent < len(data):
+        sock.sendall(data[sent:])
+
+
+def receive(sock: socket.socket) -> tuple[Message, list[int]] | None:
+    """Wait for one message on a blocking socket; None when the peer has closed it."""
+    head, fds = receive_with_fds(sock, LENGTH.size, MAX_FDS)
+    if not head:
+        return None
+    try:
+        head += _exactly(sock, LENGTH.size - len(head))
+        (length,) = LENGTH.unpack(head)
+        if length > MAX_MESSAGE:
+            raise BrokenMessage(f"a message of {length} bytes is over the limit of {MAX_MESSAGE}")
+        return decode_body(_exactly(sock, length)), fds
+    except BaseException:
+        close_all(fds)
+        raise
+
+
+def _exactly(sock: socket.socket, count: int) -> bytes:
+    parts = []
+    while count:
+        part = sock.recv(count)
+        if not part:
+            raise BrokenMessage("the connection ended in the middle of a message")
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def close_all(fds: Sequence[int]) -> None:
+    """Close descriptors that arrived with a message nobody wants."""
+    for fd in fds:
+        os.close(fd)
+
+
+class Decoder:
+    """Turns bytes and descriptors, cut anywhere, into whole messages: for sockets that are read without waiting."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._fds: list[int] = []
+
+    def feed(self, data: bytes, fds: Sequence[int] = ()) -> Iterator[tuple[Message, list[int]]]:
+        """Messages completed by `data`. Descriptors belong to the message being read when they arrive."""
+        self._buffer += data
+        self._fds += fds
+        while len(self._buffer) >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(self._buffer)
+            if length > MAX_MESSAGE:
+                raise BrokenMessage(f"a message of {length} bytes is over the limit of {MAX_MESSAGE}")
+            end = LENGTH.size + length
+            if len(self._buffer) < end:
+                return
+            body = bytes(self._buffer[LENGTH.size : end])
+            del self._buffer[:end]
+            taken, self._fds = self._fds, []
+            yield decode_body(body), taken
+
+    def close(self) -> None:
+        """Give up: descriptors of an unfinished message are closed."""
+        close_all(self._fds)
+        self._fds = []
