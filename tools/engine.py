@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +78,7 @@ class Engine(Client):
         self.cgroup_parent = f"/sampan-test-{self.run_root.name}"
         self.flags = flags
         self.daemon: subprocess.Popen[bytes] | None = None
+        self.network: int | None = None  # keeps the namespace while no process is in it
         (self.root / "home").mkdir()
         super().__init__(str(self.run_root / "sampan.sock"), self.root / "home")
 
@@ -104,19 +105,22 @@ class Engine(Client):
     def start(self, *prefix: str) -> None:
         """Start the daemon (again) and return when it answers; `prefix` is a command to run it under.
 
-        The network namespace is made anew unless a daemon of this engine left one with containers in it.
+        A daemon that is started again is in the same network namespace as before, as on a real machine.
         """
         isolate = [sys.executable, str(HERE / "isolate.py")]
+        network = () if self.network is None else (self.network,)
         with self.log.open("ab") as log:
             self.daemon = subprocess.Popen(
-                [*isolate, *prefix, *self.command()], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=self.environment(), cwd="/", start_new_session=True,
+                [*isolate, *(f for fd in network for f in ("--join", str(fd))), *prefix, *self.command()],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(), cwd="/",
+                start_new_session=True, pass_fds=network,
             )  # fmt: skip
-        deadline = time.monotonic() + START_SECONDS
-        while not self.answers():
-            if self.daemon.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the daemon did not start:\n{self.log.read_text()[-3000:]}")
-            time.sleep(0.02)  # there is nothing to wait on but the socket's answer
+        daemon = self.daemon
+        eventually(lambda: self.answers() or daemon.poll() is not None, START_SECONDS)
+        if not self.answers():
+            raise RuntimeError(f"the daemon did not start:\n{self.log.read_text()[-3000:]}")
+        if self.network is None:
+            self.network = os.open(f"/proc/{self.daemon.pid}/ns/net", os.O_RDONLY)
 
     def answers(self) -> bool:
         """Whether a daemon accepts requests on the socket."""
@@ -160,6 +164,8 @@ class Engine(Client):
                 directory.rmdir()
             except OSError:
                 pass  # its last process is still being reaped; an empty cgroup costs nothing
+        if self.network is not None:
+            os.close(self.network)
         for root in (self.run_root, self.root):
             shutil.rmtree(root, ignore_errors=True)
 
@@ -218,9 +224,19 @@ def cgroups(engine: Engine) -> list[Path]:
     for line in _text("/proc/self/mountinfo").splitlines():
         left, _, right = line.partition(" - ")
         if right.startswith("cgroup"):
-            for path, _, _ in os.walk(left.split()[4] + engine.cgroup_parent, topdown=False):
-                found.append(Path(path))
+            tree = os.walk(left.split()[4] + engine.cgroup_parent, topdown=False)
+            found += [Path(path) for path, _, _ in tree]
     return found
+
+
+def eventually(condition: Callable[[], object], seconds: float = 10) -> bool:
+    """Whether a condition that nothing announces comes true in time; asks every 20 ms."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _text(path: str) -> str:
