@@ -65,8 +65,7 @@ def to_dict(value: Struct) -> dict[str, Any]:
     for name in getattr(kind, "omitted_when_null", ()):
         if plain[name] is None:
             del plain[name]
-    order = getattr(kind, "order", ())
-    return {name: plain[name] for name in order if name in plain} | plain if order else plain
+    return plain
 
 
 @cache

@@ -2,8 +2,8 @@
 
 Every field of Docker's `container.Config` and `HostConfig` (Engine API 1.51, `POST /containers/create`), typed and with
 its JSON name; what a field means is decided elsewhere. Python names are snake_case; `bodies.to_dict` and `encode` give
-Docker's names back, so the same structs are what a container's row stores and `inspect` shows. Go's nil and empty differ
-in `inspect`, hence `| None` beside most lists.
+Docker's names back in dockerd's order, so the same structs are what a row stores and `inspect` shows. Go's nil and empty
+differ in `inspect`, hence `| None` beside most lists.
 """
 
 from typing import Any, ClassVar
@@ -17,7 +17,7 @@ from sampan.wire.bodies import Int64, StrSlice, Uint16, Uint32, convert
 from sampan.wire.mounts import Mount
 
 
-class HealthConfig(Struct, rename="pascal", kw_only=True, omit_defaults=True):
+class HealthConfig(Struct, rename="pascal", frozen=True, kw_only=True, omit_defaults=True):
     """`Healthcheck`; durations are nanoseconds, 0 means "as the image says"."""
 
     test: list[str] | None = None
@@ -28,7 +28,7 @@ class HealthConfig(Struct, rename="pascal", kw_only=True, omit_defaults=True):
     retries: Int64 = 0
 
 
-class ContainerConfig(Struct, rename="pascal", kw_only=True):
+class ContainerConfig(Struct, rename="pascal", frozen=True, kw_only=True):
     """`Config`: the part of a container that does not depend on the host."""
 
     omitted_when_empty: ClassVar = (
@@ -62,42 +62,42 @@ class ContainerConfig(Struct, rename="pascal", kw_only=True):
     shell: StrSlice | None = None
 
 
-class LogConfig(Struct, rename="pascal", kw_only=True):
+class LogConfig(Struct, rename="pascal", frozen=True, kw_only=True):
     """`LogConfig`: a driver's name ("" = the daemon's default) and its options."""
 
     type: str = ""
     config: dict[str, str] | None = None
 
 
-class PortBinding(Struct, kw_only=True):
+class PortBinding(Struct, frozen=True, kw_only=True):
     """One place on the host where a container port is to be reached."""
 
     host_ip: str = field(default="", name="HostIp")
     host_port: str = field(default="", name="HostPort")
 
 
-class RestartPolicy(Struct, rename="pascal", kw_only=True):
+class RestartPolicy(Struct, rename="pascal", frozen=True, kw_only=True):
     """`RestartPolicy`: no, always, unless-stopped, on-failure[:count]."""
 
     name: str = ""
     maximum_retry_count: Int64 = 0
 
 
-class WeightDevice(Struct, rename="pascal", kw_only=True):
+class WeightDevice(Struct, rename="pascal", frozen=True, kw_only=True):
     """A block device and its share of time."""
 
     path: str = ""
     weight: Uint16 = 0
 
 
-class ThrottleDevice(Struct, rename="pascal", kw_only=True):
+class ThrottleDevice(Struct, rename="pascal", frozen=True, kw_only=True):
     """A block device and its limit, bytes or operations per second."""
 
     path: str = ""
     rate: Int64 = 0
 
 
-class DeviceMapping(Struct, rename="pascal", kw_only=True):
+class DeviceMapping(Struct, rename="pascal", frozen=True, kw_only=True):
     """A device node of the host, where it appears, and the permissions (`rwm`) on it."""
 
     path_on_host: str = ""
@@ -105,7 +105,7 @@ class DeviceMapping(Struct, rename="pascal", kw_only=True):
     cgroup_permissions: str = ""
 
 
-class DeviceRequest(Struct, rename="pascal", kw_only=True):
+class DeviceRequest(Struct, rename="pascal", frozen=True, kw_only=True):
     """Devices asked for by capability (`--gpus`)."""
 
     driver: str = ""
@@ -115,7 +115,7 @@ class DeviceRequest(Struct, rename="pascal", kw_only=True):
     options: dict[str, str] | None = None
 
 
-class Ulimit(Struct, rename="pascal", kw_only=True):
+class Ulimit(Struct, rename="pascal", frozen=True, kw_only=True):
     """A resource limit; -1 is no limit."""
 
     name: str = ""
@@ -123,56 +123,16 @@ class Ulimit(Struct, rename="pascal", kw_only=True):
     hard: Int64 = 0
 
 
-class Resources(Struct, rename="pascal", kw_only=True):
-    """The limits of a container: what `HostConfig` and updates have in common. Bytes, microseconds, nano-CPUs."""
+class HostConfig(Struct, rename="pascal", frozen=True, kw_only=True):
+    """`HostConfig`: the part of a container that depends on the host. Bytes, microseconds, nano-CPUs; 0 is "no limit".
 
-    cpu_shares: Int64 = 0
-    memory: Int64 = 0
-    nano_cpus: Int64 = 0
-    cgroup_parent: str = ""
-    blkio_weight: Uint16 = 0
-    blkio_weight_device: list[WeightDevice] | None = None
-    blkio_device_read_bps: list[ThrottleDevice] | None = None
-    blkio_device_write_bps: list[ThrottleDevice] | None = None
-    blkio_device_read_iops: list[ThrottleDevice] | None = field(default=None, name="BlkioDeviceReadIOps")
-    blkio_device_write_iops: list[ThrottleDevice] | None = field(default=None, name="BlkioDeviceWriteIOps")
-    cpu_period: Int64 = 0
-    cpu_quota: Int64 = 0
-    cpu_realtime_period: Int64 = 0
-    cpu_realtime_runtime: Int64 = 0
-    cpuset_cpus: str = ""
-    cpuset_mems: str = ""
-    devices: list[DeviceMapping] | None = None
-    device_cgroup_rules: list[str] | None = None
-    device_requests: list[DeviceRequest] | None = None
-    kernel_memory: Int64 = 0
-    kernel_memory_tcp: Int64 = field(default=0, name="KernelMemoryTCP")
-    memory_reservation: Int64 = 0
-    memory_swap: Int64 = 0
-    memory_swappiness: Int64 | None = None
-    oom_kill_disable: bool | None = None
-    pids_limit: Int64 | None = None
-    ulimits: list[Ulimit] | None = None
-    cpu_count: Int64 = 0
-    cpu_percent: Int64 = 0
-    io_maximum_iops: Int64 = field(default=0, name="IOMaximumIOps")
-    io_maximum_bandwidth: Int64 = field(default=0, name="IOMaximumBandwidth")
-
-
-class ContainerUpdate(Resources, rename="pascal", kw_only=True):
-    """The body of `POST /containers/{id}/update`: 0, "" and null leave a value as it is."""
-
-    restart_policy: RestartPolicy = field(default_factory=RestartPolicy)
-
-
-class HostConfig(Resources, rename="pascal", kw_only=True):
-    """`HostConfig`: the part of a container that depends on the host."""
+    Also the body of `POST /containers/{id}/update`, where 0, "" and null leave a value as it is.
+    """
 
     omitted_when_empty: ClassVar = (
         "Annotations", "StorageOpt", "Tmpfs", "Sysctls", "Runtime", "KernelMemory", "KernelMemoryTCP", "Mounts",
     )  # fmt: skip
     omitted_when_null: ClassVar = ("Init",)
-    order: ClassVar = ("Binds", "ContainerIDFile", "LogConfig", "NetworkMode", "PortBindings", "RestartPolicy")
     binds: list[str] | None = None
     container_id_file: str = field(default="", name="ContainerIDFile")
     log_config: LogConfig = field(default_factory=LogConfig)
@@ -209,13 +169,44 @@ class HostConfig(Resources, rename="pascal", kw_only=True):
     sysctls: dict[str, str] | None = None
     runtime: str = ""
     isolation: str = ""
+    cpu_shares: Int64 = 0
+    memory: Int64 = 0
+    nano_cpus: Int64 = 0
+    cgroup_parent: str = ""
+    blkio_weight: Uint16 = 0
+    blkio_weight_device: list[WeightDevice] | None = None
+    blkio_device_read_bps: list[ThrottleDevice] | None = None
+    blkio_device_write_bps: list[ThrottleDevice] | None = None
+    blkio_device_read_iops: list[ThrottleDevice] | None = field(default=None, name="BlkioDeviceReadIOps")
+    blkio_device_write_iops: list[ThrottleDevice] | None = field(default=None, name="BlkioDeviceWriteIOps")
+    cpu_period: Int64 = 0
+    cpu_quota: Int64 = 0
+    cpu_realtime_period: Int64 = 0
+    cpu_realtime_runtime: Int64 = 0
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    devices: list[DeviceMapping] | None = None
+    device_cgroup_rules: list[str] | None = None
+    device_requests: list[DeviceRequest] | None = None
+    kernel_memory: Int64 = 0
+    kernel_memory_tcp: Int64 = field(default=0, name="KernelMemoryTCP")
+    memory_reservation: Int64 = 0
+    memory_swap: Int64 = 0
+    memory_swappiness: Int64 | None = None
+    oom_kill_disable: bool | None = None
+    pids_limit: Int64 | None = None
+    ulimits: list[Ulimit] | None = None
+    cpu_count: Int64 = 0
+    cpu_percent: Int64 = 0
+    io_maximum_iops: Int64 = field(default=0, name="IOMaximumIOps")
+    io_maximum_bandwidth: Int64 = field(default=0, name="IOMaximumBandwidth")
     mounts: list[Mount] | None = None
     masked_paths: list[str] | None = None
     readonly_paths: list[str] | None = None
     init: bool | None = None
 
 
-class IPAMConfig(Struct, kw_only=True):
+class IPAMConfig(Struct, frozen=True, kw_only=True):
     """Addresses asked for on one network."""
 
     ipv4_address: str = field(default="", name="IPv4Address")
@@ -223,7 +214,7 @@ class IPAMConfig(Struct, kw_only=True):
     link_local_ips: list[str] | None = field(default=None, name="LinkLocalIPs")
 
 
-class EndpointSettings(Struct, rename="pascal", kw_only=True):
+class EndpointSettings(Struct, rename="pascal", frozen=True, kw_only=True):
     """How a container is to be joined to one network. (What the engine answers there is not accepted from a client.)"""
 
     ipam_config: IPAMConfig | None = field(default=None, name="IPAMConfig")
@@ -234,13 +225,13 @@ class EndpointSettings(Struct, rename="pascal", kw_only=True):
     gw_priority: Int64 = 0
 
 
-class NetworkingConfig(Struct, rename="pascal", kw_only=True):
+class NetworkingConfig(Struct, rename="pascal", frozen=True, kw_only=True):
     """Networks by name, with the wishes for each."""
 
     endpoints_config: dict[str, EndpointSettings | None] | None = None
 
 
-class ContainerCreate(Struct, kw_only=True):
+class ContainerCreate(Struct, frozen=True, kw_only=True):
     """The three parts of a create request, taken apart. On the wire the first lies flat beside the other two."""
 
     config: ContainerConfig = field(default_factory=ContainerConfig)
@@ -248,7 +239,7 @@ class ContainerCreate(Struct, kw_only=True):
     networking_config: NetworkingConfig = field(default_factory=NetworkingConfig)
 
 
-class _CreateBody(ContainerConfig, rename="pascal", kw_only=True):
+class _CreateBody(ContainerConfig, rename="pascal", frozen=True, kw_only=True):
     host_config: HostConfig | None = None
     networking_config: NetworkingConfig | None = None
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from sampan.wire.bodies import StrSlice, Uint32
 
 
-class ExecCreate(Struct, rename="pascal", kw_only=True):
+class ExecCreate(Struct, rename="pascal", frozen=True, kw_only=True):
     """The process to run; nothing runs until it is started. `console_size` is rows, columns."""
 
     user: str = ""
@@ -25,7 +25,7 @@ class ExecCreate(Struct, rename="pascal", kw_only=True):
     cmd: StrSlice | None = None
 
 
-class ExecStart(Struct, rename="pascal", kw_only=True):
+class ExecStart(Struct, rename="pascal", frozen=True, kw_only=True):
     """How to start it: detached, or with this connection as its stdio."""
 
     detach: bool = False

@@ -12,7 +12,7 @@ from msgspec import Struct
 from sampan.wire.bodies import encode
 
 
-class FromHost(Struct, kw_only=True):
+class FromHost(Struct, frozen=True, kw_only=True):
     """The body of `POST /images/from-host`: the image's name and its programs (none: a shell and coreutils)."""
 
     reference: str = ""

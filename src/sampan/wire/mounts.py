@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from sampan.wire.bodies import Int64, Uint32
 
 
-class BindOptions(Struct, rename="pascal", kw_only=True, omit_defaults=True):
+class BindOptions(Struct, rename="pascal", frozen=True, kw_only=True, omit_defaults=True):
     """Options of `type=bind`."""
 
     propagation: str = ""
@@ -21,14 +21,14 @@ class BindOptions(Struct, rename="pascal", kw_only=True, omit_defaults=True):
     read_only_force_recursive: bool = False
 
 
-class DriverConfig(Struct, rename="pascal", kw_only=True, omit_defaults=True):
+class DriverConfig(Struct, rename="pascal", frozen=True, kw_only=True, omit_defaults=True):
     """The driver of a volume that does not exist yet."""
 
     name: str = ""
     options: dict[str, str] | None = None
 
 
-class VolumeOptions(Struct, rename="pascal", kw_only=True, omit_defaults=True):
+class VolumeOptions(Struct, rename="pascal", frozen=True, kw_only=True, omit_defaults=True):
     """Options of `type=volume`."""
 
     no_copy: bool = False
@@ -37,13 +37,13 @@ class VolumeOptions(Struct, rename="pascal", kw_only=True, omit_defaults=True):
     driver_config: DriverConfig | None = None
 
 
-class ImageOptions(Struct, rename="pascal", kw_only=True, omit_defaults=True):
+class ImageOptions(Struct, rename="pascal", frozen=True, kw_only=True, omit_defaults=True):
     """Options of `type=image`."""
 
     subpath: str = ""
 
 
-class TmpfsOptions(Struct, rename="pascal", kw_only=True, omit_defaults=True):
+class TmpfsOptions(Struct, rename="pascal", frozen=True, kw_only=True, omit_defaults=True):
     """Options of `type=tmpfs`: bytes, mode bits, and `[name, value]` or `[flag]` pairs."""
 
     size_bytes: Int64 = 0
@@ -51,11 +51,11 @@ class TmpfsOptions(Struct, rename="pascal", kw_only=True, omit_defaults=True):
     options: list[list[str]] | None = None
 
 
-class ClusterOptions(Struct, kw_only=True):
+class ClusterOptions(Struct, frozen=True, kw_only=True):
     """Options of `type=cluster`: there are none."""
 
 
-class Mount(Struct, rename="pascal", kw_only=True, omit_defaults=True):
+class Mount(Struct, rename="pascal", frozen=True, kw_only=True, omit_defaults=True):
     """One mount."""
 
     kinds: ClassVar = ("bind", "volume", "tmpfs", "image", "cluster", "npipe")
