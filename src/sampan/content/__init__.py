@@ -1,1 +1,1 @@
-"""Blobs by digest: verified ingest, reachability."""
+"""Blobs by digest: manifests, configs and compressed layers, as received. `store`: verified, durable ingest."""

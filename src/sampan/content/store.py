@@ -1,0 +1,143 @@
+"""Where are blobs kept, and when is one believed?
+
+    ROOT/ingest/*          being written; never read, emptied at start
+    ROOT/sha256/HEX        complete, verified, durable
+
+An ingest writes a temporary file in the same root, verifies digest and size over the exact bytes, makes the file
+durable, and only then gives it its name; the directory is made durable last. So a name means that the content is there
+and right, whatever was killed when. All is root's alone: directories 0700, blobs 0600 (security.md P8, P18, C22).
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import IO, Protocol
+
+from sampan.errors import InvalidRequest, NotFound
+from sampan.oci.digest import Digest, digest_of, encoded_part, parse_digest
+
+CHUNK = 1 << 20
+
+
+class Readable(Protocol):
+    """Something to read bytes from; empty bytes mean its end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Blobs:
+    """Blobs by digest, below one directory."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._ingest = root / "ingest"
+        for directory in (root, self._ingest, root / "sha256", root / "sha512"):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left_behind in self._ingest.iterdir():  # by a process that was killed
+            left_behind.unlink()
+
+    def put(
+        self, stream: Readable, expected_digest: Digest | None = None, expected_size: int | None = None
+    ) -> tuple[Digest, int]:
+        """Keep what `stream` yields to its end; returns its digest and its size in bytes.
+
+        Raises InvalidRequest, and keeps nothing, when the content is not what was expected.
+        """
+        algorithm = parse_digest(expected_digest).partition(":")[0] if expected_digest else "sha256"
+        hasher = hashlib.new(algorithm)
+        size = 0
+        with self._temporary() as (file, path):
+            while data := stream.read(CHUNK):
+                size += len(data)
+                if expected_size is not None and size > expected_size:
+                    raise InvalidRequest(f"content is longer than its {expected_size} bytes")
+                hasher.update(data)
+                file.write(data)
+            if expected_size is not None and size != expected_size:
+                raise InvalidRequest(f"content has {size} bytes, expected {expected_size}")
+            digest = f"{algorithm}:{hasher.hexdigest()}"
+            if expected_digest and digest != expected_digest:
+                raise InvalidRequest(f"content has digest {digest}, expected {expected_digest}")
+            self._commit(file, path, digest)
+        return digest, size
+
+    def put_bytes(self, data: bytes) -> Digest:
+        """Keep some bytes; returns their digest."""
+        digest = digest_of(data)
+        if not self.has(digest):
+            with self._temporary() as (file, path):
+                file.write(data)
+                self._commit(file, path, digest)
+        return digest
+
+    def path(self, digest: Digest) -> Path:
+        """Where the blob is, or would be. Raises InvalidRequest for what is no digest."""
+        algorithm = parse_digest(digest).partition(":")[0]
+        return self._root / algorithm / encoded_part(digest)
+
+    def has(self, digest: Digest) -> bool:
+        """Whether the blob is here."""
+        return self.path(digest).exists()
+
+    def size(self, digest: Digest) -> int:
+        """The blob's size in bytes. Raises NotFound."""
+        try:
+            return self.path(digest).stat().st_size
+        except FileNotFoundError:
+            raise NotFound(f"content {digest} not found") from None
+
+    def open(self, digest: Digest) -> BufferedReader:
+        """The blob, to read from its start. Raises NotFound."""
+        try:
+            return self.path(digest).open("rb")
+        except FileNotFoundError:
+            raise NotFound(f"content {digest} not found") from None
+
+    def read(self, digest: Digest) -> bytes:
+        """All bytes of a blob known to be small. Raises NotFound."""
+        with self.open(digest) as file:
+            return file.read()
+
+    def remove(self, digest: Digest) -> None:
+        """Forget the blob; no error when it is not here."""
+        self.path(digest).unlink(missing_ok=True)
+
+    def verify(self, digest: Digest) -> bool:
+        """Whether the bytes on disk still have this digest. Raises NotFound."""
+        with self.open(digest) as file:
+            return hashlib.file_digest(file, digest.partition(":")[0]).hexdigest() == encoded_part(digest)
+
+    def digests(self) -> Iterator[Digest]:
+        """Every blob that is here, in no order."""
+        for algorithm in ("sha256", "sha512"):
+            for entry in os.scandir(self._root / algorithm):
+                yield f"{algorithm}:{entry.name}"
+
+    @contextmanager
+    def _temporary(self) -> Iterator[tuple[IO[bytes], Path]]:
+        path = self._ingest / os.urandom(16).hex()
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            with open(descriptor, "wb") as file:
+                yield file, path
+        finally:
+            path.unlink(missing_ok=True)  # committed blobs have moved away
+
+    def _commit(self, file: IO[bytes], path: Path, digest: Digest) -> None:
+        file.flush()
+        os.fsync(file.fileno())
+        target = self.path(digest)
+        # The same bytes may be there already; replacing them with themselves is harmless and needs no lock.
+        path.rename(target)
+        _sync_directory(target.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

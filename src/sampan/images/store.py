@@ -1,0 +1,216 @@
+"""Which images are here, and what do they keep alive?
+
+The order of every change is what makes it safe against being killed: content and layers are durable first, the row is
+written last; on removal the row goes first, then what nothing refers to any more. Between the two a *lease* protects
+content that has no row yet; leases live in memory, since after a crash nobody is going to finish the work, and `sweep`
+at start-up gives back the space of whatever has no row.
+"""
+
+import re
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+from sampan.content.store import Blobs, Readable
+from sampan.db import Database
+from sampan.errors import NotFound
+from sampan.images import rows
+from sampan.images.image import Image
+from sampan.oci.config import ImageConfig, parse_config
+from sampan.oci.digest import Digest
+from sampan.oci.reference import Reference, parse_any
+
+_ID_PREFIX = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})")
+
+
+class LayerInfo(Protocol):
+    """What is known about a layer: `size` is the bytes of its files, as docker counts them."""
+
+    @property
+    def diff_id(self) -> Digest: ...
+    @property
+    def size(self) -> int: ...
+
+
+class LayerStore(Protocol):
+    """What images ask of `layers.store.Layers`."""
+
+    def ingest(self, stream: Readable, expected: Digest | None = None) -> LayerInfo: ...
+    def has(self, diff_id: Digest) -> bool: ...
+    def info(self, diff_id: Digest) -> LayerInfo: ...
+    def remove(self, diff_id: Digest) -> None: ...
+    def tar(self, diff_id: Digest) -> Path: ...
+    def diff_ids(self) -> Iterable[Digest]: ...
+
+
+class Lease:
+    """Layers and blobs that must stay although no row refers to them yet."""
+
+    def __init__(self, store: "ImageStore") -> None:
+        self._store = store
+        self.layers: set[Digest] = set()
+        self.blobs: set[Digest] = set()
+
+    def keep_layer(self, diff_id: Digest) -> bool:
+        """From now on the layer stays if it is here; returns whether it is."""
+        return self._store._keep(self.layers, self._store._leased_layers, diff_id, self._store.layers.has)
+
+    def keep_blob(self, digest: Digest) -> bool:
+        """From now on the blob stays if it is here; returns whether it is."""
+        return self._store._keep(self.blobs, self._store._leased_blobs, digest, self._store.content.has)
+
+
+class ImageStore:
+    """The rows of images with the content and layers they stand for; may be used from any thread."""
+
+    def __init__(self, database: Database, content: Blobs, layers: LayerStore) -> None:
+        self.database = database
+        self.content = content
+        self.layers = layers
+        self._leased_layers: Counter[Digest] = Counter()
+        self._leased_blobs: Counter[Digest] = Counter()
+        self._collecting = threading.Lock()
+        self._config = lru_cache(maxsize=1024)(self._read_config)
+
+    def find(self, name: str) -> Image:
+        """The image that a name, a name with tag or digest, an ID or an unambiguous ID prefix means.
+
+        Raises NotFound with docker's `No such image: …`, InvalidRequest for what can be no name.
+        """
+        wanted = parse_any(name)
+        image_id = self._id_of(wanted, name)
+        image = self.by_id(image_id) if image_id else None
+        if image is None or image.hidden:
+            raise NotFound(
+                f"No such image: {wanted if isinstance(wanted, str) else wanted.with_default_tag().familiar}"
+            )
+        return image
+
+    def by_id(self, image_id: Digest) -> Image | None:
+        """One image by its full ID, hidden or not."""
+        row = rows.read(self.database, image_id)
+        return self._image(row) if row else None
+
+    def all(self) -> list[Image]:
+        """Every visible image, in no order."""
+        return [self._image(row) for row in rows.read_all(self.database)]
+
+    def children(self, image_id: Digest) -> list[Digest]:
+        """The visible images whose parent this is."""
+        found = self.database.query("SELECT id FROM images WHERE parent = ? AND hidden = 0 ORDER BY id", (image_id,))
+        return [row["id"] for row in found]
+
+    @contextmanager
+    def lease(self) -> Iterator[Lease]:
+        """A scope in which content may be brought in; what then has no row is removed at its end."""
+        lease = Lease(self)
+        try:
+            yield lease
+        finally:
+            with self._collecting:
+                self._leased_layers -= Counter(lease.layers)
+                self._leased_blobs -= Counter(lease.blobs)
+            self.collect(lease.layers, lease.blobs)
+
+    def collect(self, layers: Iterable[Digest], blobs: Iterable[Digest]) -> list[Digest]:
+        """Remove those of the given layers and blobs that no image and no lease needs; returns the layers removed."""
+        removed = []
+        with self._collecting:
+            for diff_id in layers:
+                if not self._leased_layers[diff_id] and not self._refers("image_layers", "diff_id", diff_id):
+                    self.layers.remove(diff_id)
+                    removed.append(diff_id)
+            for digest in blobs:
+                if not self._leased_blobs[digest] and not self._refers("image_blobs", "digest", digest):
+                    self.content.remove(digest)
+        return removed
+
+    def sweep(self) -> None:
+        """At start-up: give back the space of everything that no row refers to."""
+        self.collect(list(self.layers.diff_ids()), list(self.content.digests()))
+
+    def insert(
+        self,
+        config: ImageConfig,
+        sizes: Sequence[int],
+        references: Iterable[Reference] = (),
+        *,
+        blobs: Iterable[Digest] = (),
+        manifest: str = "",
+        tagged_ns: int = 0,
+    ) -> Image:
+        """Make an image of content and layers that are here (and leased), named by `references`."""
+        image_id = config.digest
+        layers = list(zip(config.diff_ids, sizes, strict=True))
+        with self.lease() as lease:
+            lease.keep_blob(image_id)
+            self.content.put_bytes(config.data)
+            with self.database.transaction(durable=True) as cursor:
+                rows.insert(cursor, image_id, layers, [image_id, *blobs], manifest=manifest)
+                for reference in references:
+                    rows.name(cursor, reference, image_id)
+                if tagged_ns:
+                    cursor.execute("UPDATE images SET tagged_ns = ? WHERE id = ?", (tagged_ns, image_id))
+        image = self.by_id(image_id)
+        assert image is not None
+        return image
+
+    def name(self, reference: Reference, image_id: Digest, tagged_ns: int) -> None:
+        """Give a name to an image, taking it from the one that had it."""
+        with self.database.transaction(durable=True) as cursor:
+            try:
+                rows.name(cursor, reference, image_id)
+            except sqlite3.IntegrityError:
+                raise NotFound(f"No such image: {image_id}") from None
+            cursor.execute("UPDATE images SET tagged_ns = ? WHERE id = ?", (tagged_ns, image_id))
+
+    def content_of(self, image: Image) -> tuple[set[Digest], set[Digest]]:
+        """The layers and blobs that an image keeps alive."""
+        blobs = self.database.query("SELECT digest FROM image_blobs WHERE image = ?", (image.id,))
+        return set(image.diff_ids), {row["digest"] for row in blobs}
+
+    def _id_of(self, wanted: Reference | Digest, text: str) -> Digest | None:
+        if isinstance(wanted, str):
+            return wanted
+        if found := rows.id_of_reference(self.database, wanted):
+            return found
+        match = _ID_PREFIX.fullmatch(text)
+        ids = rows.ids_with_prefix(self.database, f"sha256:{match[1]}") if match else []
+        return ids[0] if len(ids) == 1 else None
+
+    def _image(self, row: rows.Row) -> Image:
+        return Image(
+            id=row.id,
+            config=self._config(row.id),
+            layers=row.layers,
+            references=row.references,
+            parent=row.parent,
+            manifest=row.manifest,
+            tagged_ns=row.tagged_ns,
+            hidden=row.hidden,
+        )
+
+    def _read_config(self, image_id: Digest) -> ImageConfig:
+        # Cached without a way to forget: what a digest names never changes.
+        return parse_config(self.content.read(image_id))
+
+    def _refers(self, table: str, column: str, digest: Digest) -> bool:
+        return bool(self.database.query(f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1", (digest,)))
+
+    def _keep(self, mine: set[Digest], leased: Counter[Digest], digest: Digest, has: "HasContent") -> bool:
+        with self._collecting:  # or a collection that has just looked would remove it after we have seen it
+            if digest not in mine:
+                mine.add(digest)
+                leased[digest] += 1
+            return has(digest)
+
+
+class HasContent(Protocol):
+    """Whether some content is here."""
+
+    def __call__(self, digest: Digest, /) -> bool: ...
