@@ -89,13 +89,15 @@ def syscall(name: str, *arguments: object, paths: "Sequence[Path]" = ()) -> int:
     return checked(function, (number(name), *arguments), paths)
 
 
+_MACHINE = os.uname().machine  # asked once: a start makes some two hundred calls
+
+
 def number(name: str) -> int:
     """The number of the system call `name` on this machine's architecture; ENOSYS where no number is known."""
-    machine = os.uname().machine
-    if machine not in ARCHITECTURES:
-        raise OSError(errno.ENOSYS, f"{name}: no system call numbers for {machine}")
+    if _MACHINE not in ARCHITECTURES:
+        raise OSError(errno.ENOSYS, f"{name}: no system call numbers for {_MACHINE}")
     x86_64, aarch64, _ = SYSCALLS[name]
-    return x86_64 if machine == "x86_64" else aarch64
+    return x86_64 if _MACHINE == "x86_64" else aarch64
 
 
 def prototype(library: CDLL, symbol: str, result: "type[Any]", *arguments: "type[Any]") -> "Function":
