@@ -1,0 +1,95 @@
+"""Which limits does the container get? cgroup settings, ulimits, sysctls, restart policy."""
+
+from __future__ import annotations
+
+from sampan.cli.command import Failure
+from sampan.cli.flags import Options, read_number
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+ULIMITS = frozenset(
+    "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split()
+)
+WINDOWS_ONLY = ("cpu-count", "cpu-percent", "io-maxbandwidth", "io-maxiops", "isolation")
+
+
+def resources(options: Options) -> dict[str, Any]:
+    """The cgroup part of HostConfig. Raises Failure."""
+    swappiness = options["memory-swappiness"]
+    if swappiness != -1 and not 0 <= swappiness <= 100:
+        raise Failure(f"invalid value: {swappiness}. Valid memory swappiness range is 0-100", 125)
+    for flag in WINDOWS_ONLY:
+        if options.given(flag):
+            raise Failure(f'"--{flag}" is only supported on Windows: leave it out')
+    return {
+        "CpuShares": options["cpu-shares"],
+        "Memory": options["memory"],
+        "NanoCpus": options["cpus"],
+        "CgroupParent": options["cgroup-parent"],
+        "BlkioWeight": options["blkio-weight"],
+        "BlkioWeightDevice": options["blkio-weight-device"],
+        "BlkioDeviceReadBps": options["device-read-bps"],
+        "BlkioDeviceWriteBps": options["device-write-bps"],
+        "BlkioDeviceReadIOps": options["device-read-iops"],
+        "BlkioDeviceWriteIOps": options["device-write-iops"],
+        "CpuPeriod": options["cpu-period"],
+        "CpuQuota": options["cpu-quota"],
+        "CpuRealtimePeriod": options["cpu-rt-period"],
+        "CpuRealtimeRuntime": options["cpu-rt-runtime"],
+        "CpusetCpus": options["cpuset-cpus"],
+        "CpusetMems": options["cpuset-mems"],
+        "Devices": devices(options["device"]),
+        "DeviceCgroupRules": options["device-cgroup-rule"] or None,
+        "DeviceRequests": [request for requests in options["gpus"] for request in requests] or None,
+        "MemoryReservation": options["memory-reservation"],
+        "MemorySwap": options["memory-swap"],
+        "MemorySwappiness": swappiness,
+        "OomKillDisable": options["oom-kill-disable"],
+        "PidsLimit": options["pids-limit"],
+        "Ulimits": sorted(options["ulimit"], key=lambda limit: limit["Name"]),
+        "CpuCount": 0,
+        "CpuPercent": 0,
+        "IOMaximumIOps": 0,
+        "IOMaximumBandwidth": 0,
+    }
+
+
+def devices(given: list[str]) -> list[dict[str, str]]:
+    """--device values."""
+    if not given:
+        return []
+    from sampan.cli.create.devices import device_mapping
+
+    return [device_mapping(text) for text in given]
+
+
+def restart_policy(text: str) -> dict[str, Any]:
+    """`on-failure:3`. Raises Failure; names that no engine knows are left for it to refuse."""
+    name, colon, count = text.partition(":")
+    if colon and not count.isdigit():
+        raise Failure(f"invalid restart policy format {text!r}: the maximum retry count must be a number, as in on-failure:3", 125)
+    return {"Name": name, "MaximumRetryCount": int(count) if colon else 0}
+
+
+def read_ulimit(text: str) -> dict[str, Any]:
+    """`nofile=1024:2048`; one number sets both limits, -1 means unlimited."""
+    name, equals, limits = text.partition("=")
+    soft_text, colon, hard_text = limits.partition(":")
+    if not equals:
+        raise ValueError(f"invalid ulimit argument: {text}: write it as --ulimit nofile=1024:2048")
+    if name not in ULIMITS:
+        raise ValueError(f"invalid ulimit type: {name}")
+    soft = read_number(soft_text)
+    hard = read_number(hard_text) if colon else soft
+    if hard != -1 and (soft == -1 or soft > hard):
+        raise ValueError(f"ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}")
+    return {"Name": name, "Hard": hard, "Soft": soft}
+
+
+def read_sysctl(text: str) -> str:
+    """NAME=VALUE."""
+    if "=" not in text:
+        raise ValueError(f"sysctl '{text}' is not allowed: write it as --sysctl net.core.somaxconn=1024")
+    return text

@@ -1,0 +1,194 @@
+"""Which commands are there? The order and text of --help, and the module that is imported when one is called.
+
+Words are joined by spaces: "container ls" is a command of the group "container". `place` is MODULE or MODULE:VARIABLE
+under sampan.cli.commands; several names with one place are aliases of each other. Importing this imports no command.
+"""
+
+from __future__ import annotations
+
+COMMON, MANAGEMENT, OTHER = SECTIONS = ("Common Commands", "Management Commands", "Commands")
+
+
+class Entry:
+    """One line of --help. `place` is empty for a group; `hidden` entries work but are not listed."""
+
+    __slots__ = ("hidden", "place", "section", "summary")
+
+    def __init__(self, place: str, summary: str, section: str = OTHER, *, hidden: bool = False) -> None:
+        self.place = place
+        self.summary = summary
+        self.section = section
+        self.hidden = hidden
+
+
+def later(summary: str) -> Entry:
+    """A docker command that the engine does not have yet: understood, and answered with a clear sentence."""
+    return Entry("later", summary, hidden=True)
+
+
+def again(entry: Entry, *, hidden: bool = False) -> Entry:
+    """The same command under another name."""
+    return Entry(entry.place, entry.summary, hidden=hidden)
+
+
+RUN = Entry("run", "Create and run a new container from an image", COMMON)
+EXEC = Entry("exec", "Execute a command in a running container", COMMON)
+PS = Entry("ps", "List containers", COMMON)
+IMAGES = Entry("images", "List images", COMMON)
+INFO = Entry("info", "Display system-wide information", COMMON)
+ATTACH = Entry("attach", "Attach local standard input, output, and error streams to a running container")
+CREATE = Entry("run:CREATE", "Create a new container")
+EVENTS = Entry("events", "Show events from the engine as they happen")
+HISTORY = Entry("history", "Show the history of an image")
+IMPORT = Entry("import_", "Make an image of one layer from a tarball")
+KILL = Entry("signals:KILL", "Kill one or more running containers")
+LOAD = Entry("load", "Load an image from a tar archive or standard input")
+LOGS = Entry("logs", "Fetch the logs of a container")
+PAUSE = Entry("signals:PAUSE", "Pause all processes within one or more containers")
+PORT = Entry("port", "List port mappings or a specific mapping for the container")
+RENAME = Entry("rename", "Rename a container")
+RESTART = Entry("stop:RESTART", "Restart one or more containers")
+RM = Entry("rm", "Remove one or more containers")
+RMI = Entry("rmi", "Remove one or more images")
+SAVE = Entry("save", "Save one or more images to a tar archive (streamed to standard output by default)")
+START = Entry("start", "Start one or more stopped containers")
+STOP = Entry("stop", "Stop one or more running containers")
+TAG = Entry("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE")
+TOP = Entry("top", "Display the running processes of a container")
+UNPAUSE = Entry("signals:UNPAUSE", "Unpause all processes within one or more containers")
+UPDATE = Entry("update", "Update configuration of one or more containers")
+WAIT = Entry("wait", "Block until one or more containers stop, then print their exit codes")
+
+COMMANDS: dict[str, Entry] = {
+    "run": RUN,
+    "exec": EXEC,
+    "ps": PS,
+    "images": IMAGES,
+    "version": Entry("version", "Show the version of the client and of the engine", COMMON),
+    "info": INFO,
+    "container": Entry("", "Manage containers", MANAGEMENT),
+    "image": Entry("", "Manage images", MANAGEMENT),
+    "network": Entry("", "Manage networks", MANAGEMENT),
+    "system": Entry("", "Manage the engine", MANAGEMENT),
+    "volume": Entry("", "Manage volumes", MANAGEMENT),
+    "attach": ATTACH,
+    "completion": Entry("completion", "Print a shell's completion script (bash, zsh or fish)"),
+    "create": CREATE,
+    "daemon": Entry("daemon", "Run the engine itself"),
+    "events": EVENTS,
+    "history": HISTORY,
+    "import": IMPORT,
+    "inspect": Entry("inspect", "Return low-level information on containers, images, networks and volumes"),
+    "kill": KILL,
+    "load": LOAD,
+    "logs": LOGS,
+    "pause": PAUSE,
+    "port": PORT,
+    "rename": RENAME,
+    "restart": RESTART,
+    "rm": RM,
+    "rmi": RMI,
+    "runtime": Entry("runtime", "Run containers by OCI bundle, as runc does"),
+    "save": SAVE,
+    "start": START,
+    "stop": STOP,
+    "tag": TAG,
+    "top": TOP,
+    "unpause": UNPAUSE,
+    "update": UPDATE,
+    "wait": WAIT,
+    "container attach": again(ATTACH),
+    "container create": again(CREATE),
+    "container exec": again(EXEC),
+    "container inspect": Entry("inspect:CONTAINER", "Display detailed information on one or more containers"),
+    "container kill": again(KILL),
+    "container logs": again(LOGS),
+    "container ls": again(PS),
+    "container list": again(PS, hidden=True),
+    "container ps": again(PS, hidden=True),
+    "container pause": again(PAUSE),
+    "container port": again(PORT),
+    "container prune": Entry("prune:CONTAINERS", "Remove all stopped containers"),
+    "container rename": again(RENAME),
+    "container restart": again(RESTART),
+    "container rm": again(RM),
+    "container remove": again(RM, hidden=True),
+    "container run": again(RUN),
+    "container start": again(START),
+    "container stop": again(STOP),
+    "container top": again(TOP),
+    "container unpause": again(UNPAUSE),
+    "container update": again(UPDATE),
+    "container wait": again(WAIT),
+    "image from-host": Entry("from_host", "Make an image from programs installed on this machine"),
+    "image history": again(HISTORY),
+    "image import": again(IMPORT),
+    "image inspect": Entry("inspect:IMAGE", "Display detailed information on one or more images"),
+    "image load": again(LOAD),
+    "image ls": again(IMAGES),
+    "image list": again(IMAGES, hidden=True),
+    "image prune": Entry("prune:IMAGES", "Remove unused images"),
+    "image rm": again(RMI),
+    "image remove": again(RMI, hidden=True),
+    "image save": again(SAVE),
+    "image tag": again(TAG),
+    "network inspect": Entry("inspect:NETWORK", "Display detailed information on one or more networks"),
+    "network ls": Entry("networks", "List networks"),
+    "network list": Entry("networks", "List networks", hidden=True),
+    "system df": Entry("df", "Show how much disk space images, containers and volumes take"),
+    "system events": again(EVENTS),
+    "system info": again(INFO),
+    "system prune": Entry("prune:SYSTEM", "Remove unused data"),
+    "volume inspect": Entry("inspect:VOLUME", "Display detailed information on one or more volumes"),
+    "volume ls": Entry("volumes", "List volumes"),
+    "volume list": Entry("volumes", "List volumes", hidden=True),
+    "build": later("Build an image from a Dockerfile"),
+    "builder": later("Manage builds"),
+    "buildx": later("Build with BuildKit"),
+    "checkpoint": later("Manage checkpoints"),
+    "commit": later("Create a new image from a container's changes"),
+    "compose": later("Run services described in a compose file"),
+    "context": later("Manage contexts"),
+    "cp": later("Copy files between a container and this machine"),
+    "diff": later("Show what a container changed in its filesystem"),
+    "export": later("Export a container's filesystem as a tar archive"),
+    "login": later("Authenticate to a registry"),
+    "logout": later("Log out from a registry"),
+    "manifest": later("Manage image manifests"),
+    "plugin": later("Manage plugins"),
+    "pull": later("Download an image from a registry"),
+    "push": later("Upload an image to a registry"),
+    "search": later("Search a registry for images"),
+    "stats": later("Show the resource usage of containers"),
+    "swarm": later("Manage a swarm"),
+    "container commit": later("Create a new image from a container's changes"),
+    "container cp": later("Copy files between a container and this machine"),
+    "container diff": later("Show what a container changed in its filesystem"),
+    "container export": later("Export a container's filesystem as a tar archive"),
+    "container stats": later("Show the resource usage of containers"),
+    "image build": later("Build an image from a Dockerfile"),
+    "image pull": later("Download an image from a registry"),
+    "image push": later("Upload an image to a registry"),
+    "network connect": later("Connect a container to a network"),
+    "network create": later("Create a network"),
+    "network disconnect": later("Disconnect a container from a network"),
+    "network prune": later("Remove all unused networks"),
+    "network rm": later("Remove one or more networks"),
+    "volume create": later("Create a volume"),
+    "volume prune": later("Remove unused volumes"),
+    "volume rm": later("Remove one or more volumes"),
+}
+
+
+def children(group: str) -> dict[str, Entry]:
+    """The listed commands of a group by their last word; of the program itself for ""."""
+    prefix = f"{group} " if group else ""
+    found = {name.removeprefix(prefix): entry for name, entry in COMMANDS.items() if name.startswith(prefix)}
+    return {name: entry for name, entry in found.items() if " " not in name and not entry.hidden}
+
+
+def aliases_of(name: str) -> list[str]:
+    """All names of the command called `name`, longest form first; empty if it has only one."""
+    place = COMMANDS[name].place
+    names = [each for each, entry in COMMANDS.items() if entry.place == place and place]
+    return sorted(names, key=lambda each: -each.count(" ")) if len(names) > 1 else []
