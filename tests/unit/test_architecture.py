@@ -1,4 +1,4 @@
-"""Does the source keep the rules of CONTRIBUTING? Ranks, doors, names, sizes, docstrings: read from the syntax trees."""
+"""Does the source keep the rules of CONTRIBUTING? Ranks, doors, names, sizes, docstrings, read from syntax trees."""
 
 import ast
 import re
