@@ -18,6 +18,7 @@ from sampan.linux.call import failure, syscall
 AT_FDCWD = -100
 FSOPEN_CLOEXEC = 1
 FSMOUNT_CLOEXEC = 1
+FSPICK_CLOEXEC = 1
 
 # fsconfig(2) copies a string value into 256 bytes, its end mark included.
 STRING_BYTES_MAX = 255
@@ -95,7 +96,7 @@ def fsopen(fstype: str) -> int:
 
 def fspick(dirfd: int, path: str, flags: int = 0) -> int:
     """fspick(2): a descriptor for reconfiguring the filesystem mounted at `path`."""
-    return syscall("fspick", dirfd, os.fsencode(path), flags | 1, paths=(path,))
+    return syscall("fspick", dirfd, os.fsencode(path), flags | FSPICK_CLOEXEC, paths=(path,))
 
 
 def fsconfig_string(fd: int, key: str, value: str) -> None:
@@ -204,5 +205,6 @@ def _explained(fd: int, error: OSError, paths: tuple[str, ...]) -> OSError:
             message = os.read(fd, 8192)
         except OSError:
             break  # ENODATA: the log is empty; anything else must not hide the first error
-        messages.append(os.fsdecode(message).strip())
+        # Each begins with its level, one of "e ", "w ", "i ".
+        messages.append(os.fsdecode(message)[2:].strip())
     return failure(error.errno or 0, paths, "; ".join(messages))
