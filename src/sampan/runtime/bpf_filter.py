@@ -35,8 +35,9 @@ _ARGS = 16
 
 _LOW = 0xFFFFFFFF
 _NO_CALL = 0xFFFFFFFF  # the number -1, which a tracer writes to skip a call
-# ARM has a few calls of its own far above the others (asm/unistd.h, __ARM_NR_BASE): they say nothing about newness.
-_ORDINARY = 0x10000
+# From these on, an ABI has calls of its own, far above the common ones, whose numbers say nothing about their age
+# (__X32_NR numbers of syscall_64.tbl, __ARM_NR_BASE of asm/unistd.h).
+_APART = {"x32": 512, "arm": 0xF0000}
 
 
 class Decision(NamedTuple):
@@ -82,7 +83,8 @@ def _search_space(policy: Policy, abi: str) -> list[tuple[int, Decision]]:
 
 def _runs(policy: Policy, abi: str) -> dict[int, Decision]:
     by_number = _rules_by_number(policy, abi)
-    newest = max((number for number in by_number if number < _ORDINARY), default=None)
+    apart = _APART.get(abi, X32_BIT)
+    newest = max((number for number in by_number if number < apart), default=None)
     default = Decision((), policy.default)
     beyond = default
     if newest is not None and not _lets_pass(policy.default):
@@ -187,7 +189,7 @@ def _alike(rule: Rule) -> tuple[object, ...]:
     """Neighbouring rules with the same key can share their look at the argument (an `id` is shared by none)."""
     first = rule.conditions[0]
     if len(rule.conditions) == 1 and first.operator == "EQ":
-        return "equal", rule.answer, first.index, first.value >> 32
+        return "equal", rule.answer, first.argument, first.value >> 32
     return "other", id(rule)
 
 
@@ -228,11 +230,11 @@ def _order(program: Program, condition: Condition, test: int, yes: Label, no: La
     high, low = condition.value >> 32, condition.value & _LOW
     if not wide and high:
         return no  # 32 bits are never above that
-    label = program.load(_low_word(condition.index), program.branch(test, low, yes, no))
+    label = program.load(_low_word(condition.argument), program.branch(test, low, yes, no))
     if not wide:
         return label
     label = program.branch(JEQ, high, label, no)
-    return program.load(_high_word(condition.index), program.branch(JGT, high, yes, label))
+    return program.load(_high_word(condition.argument), program.branch(JGT, high, yes, label))
 
 
 def _low_word(index: int) -> int:

@@ -1,8 +1,8 @@
 """How do the engine, the zygote and the shims talk?
 
 Every message is a JSON object behind a 4-byte big-endian length, on a stream socket; file descriptors travel with the
-first byte (unix(7), SCM_RIGHTS). A unix stream never merges bytes of two sends that carry descriptors, so reading the
-four length bytes with recvmsg(2) brings exactly this message's descriptors.
+first byte (unix(7), SCM_RIGHTS). The kernel may hand over the tail of one message together with the head of the next and
+its descriptors, so a message says in `fds` how many are its own.
 
     ┌────────┬──────────────┐
     │ length │ JSON, UTF-8  │  + descriptors
@@ -29,9 +29,9 @@ class BrokenMessage(ValueError):
     """The peer sent what is not a message; the connection is of no more use."""
 
 
-def encode(message: Message) -> bytes:
-    """One message as bytes."""
-    body = json.dumps(message, separators=(",", ":")).encode()
+def encode(message: Message, fds: int = 0) -> bytes:
+    """One message as bytes; `fds` descriptors will travel with it."""
+    body = json.dumps({**message, "fds": fds} if fds else message, separators=(",", ":")).encode()
     if len(body) > MAX_MESSAGE:
         raise BrokenMessage(f"a message of {len(body)} bytes is over the limit of {MAX_MESSAGE}")
     return LENGTH.pack(len(body)) + body
@@ -50,10 +50,8 @@ def decode_body(body: bytes) -> Message:
 
 def send(sock: socket.socket, message: Message, fds: Sequence[int] = ()) -> None:
     """Send one message and its descriptors over a blocking socket."""
-    data = encode(message)
-    sent = send_with_fds(sock, data, fds)
-    if sent < len(data):
-        sock.sendall(data[sent:])
+    data = encode(message, len(fds))
+    send_with_fds(sock, data, fds)
 
 
 def receive(sock: socket.socket) -> tuple[Message, list[int]] | None:
@@ -66,7 +64,10 @@ def receive(sock: socket.socket) -> tuple[Message, list[int]] | None:
         (length,) = LENGTH.unpack(head)
         if length > MAX_MESSAGE:
             raise BrokenMessage(f"a message of {length} bytes is over the limit of {MAX_MESSAGE}")
-        return decode_body(_exactly(sock, length)), fds
+        message = decode_body(_exactly(sock, length))
+        if message.pop("fds", 0) != len(fds):
+            raise BrokenMessage("descriptors were lost on the way")
+        return message, fds
     except BaseException:
         close_all(fds)
         raise
@@ -97,7 +98,7 @@ class Decoder:
         self._fds: list[int] = []
 
     def feed(self, data: bytes, fds: Sequence[int] = ()) -> Iterator[tuple[Message, list[int]]]:
-        """Messages completed by `data`. Descriptors belong to the message being read when they arrive."""
+        """Messages completed by `data`, each with the descriptors that it counts as its own."""
         self._buffer += data
         self._fds += fds
         while len(self._buffer) >= LENGTH.size:
@@ -109,8 +110,12 @@ class Decoder:
                 return
             body = bytes(self._buffer[LENGTH.size : end])
             del self._buffer[:end]
-            taken, self._fds = self._fds, []
-            yield decode_body(body), taken
+            message = decode_body(body)
+            count = message.pop("fds", 0)
+            if not isinstance(count, int) or not 0 <= count <= len(self._fds):
+                raise BrokenMessage("descriptors were lost on the way")
+            taken, self._fds = self._fds[:count], self._fds[count:]
+            yield message, taken
 
     def close(self) -> None:
         """Give up: descriptors of an unfinished message are closed."""

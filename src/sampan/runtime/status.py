@@ -20,8 +20,13 @@ class ExitStatus:
 
 
 class StartFailed(SampanError):
-    """The process was never executed; `exit_code` is what docker reports: 127 not found, 126 not executable, 125 else."""
+    """The process was never executed.
 
-    def __init__(self, message: str, exit_code: int = 125) -> None:
+    `exit_code` is what docker reports: 127 not found, 126 not executable, 125 else. `plain`: the message stands for
+    itself; otherwise docker puts "OCI runtime create failed" before it.
+    """
+
+    def __init__(self, message: str, exit_code: int = 125, *, plain: bool = False) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+        self.plain = plain

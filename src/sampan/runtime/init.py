@@ -1,0 +1,222 @@
+"""What happens between fork and execve?
+
+This file is the recipe of a container, in order; each step is a function in the file named after it. When it ends
+well, this process is the user's program. When a step fails, the parent learns which one and why, and the process dies.
+
+    parent (launch.py)                     child (this file)
+      makes the cgroup and the overlay
+      clone3 ─────────────────────────────▶ 1 join the cgroup, the last namespaces
+      writes the id maps, runs hooks ──go─▶ 2 become root inside a new user namespace
+                                            3 what must be written while the host's /proc is in sight
+                                            4 build the root filesystem         ──terminal──▶
+                                            5 make it the root
+                                            6 limits, identity, capabilities, seccomp
+      sees the channel close ◀───────────── 7 execve
+
+The channel is close-on-exec: its end without a report is the news that the program runs.
+"""
+
+import base64
+import os
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from sampan.linux.close_range import CloseRange, close_range
+from sampan.linux.inside import mkdirs_in_root
+from sampan.linux.keyctl import join_session_keyring
+from sampan.linux.netdevice import set_up
+from sampan.linux.personality import personality
+from sampan.linux.prctl import set_no_new_privs, set_pdeathsig
+from sampan.linux.sched import CloneFlag
+from sampan.linux.seccomp import set_filter
+from sampan.linux.uts import set_domain_name, set_host_name
+from sampan.runtime import credentials, devices, masks, namespaces, reaper, rootfs, terminal, users
+from sampan.runtime.hooks import run_hooks, state_of
+from sampan.runtime.lookup import execute, look_up
+from sampan.runtime.plan import ContainerPlan, ProcessPlan
+from sampan.runtime.protocol import receive, send
+from sampan.runtime.status import StartFailed
+from sampan.runtime.steps import step
+from sampan.runtime.sysctl import write_sysctls
+
+
+@dataclass(slots=True, kw_only=True)
+class Inherited:
+    """What the parent opened for its child before it was cloned.
+
+    `stdio`: the three standard streams, () for a terminal that is yet to be made. `overlay`: a detached mount or -1.
+    `joined`: namespaces to enter. `tasks`: cgroup files to write "0" into. `hold`: called right before execve.
+    `preserve`: how many descriptors from 3 on the program inherits.
+    """
+
+    channel: socket.socket
+    stdio: tuple[int, ...] = ()
+    overlay: int = -1
+    joined: tuple[tuple[int, int], ...] = ()
+    tasks: tuple[int, ...] = ()
+    hold: Callable[[socket.socket], None] | None = None
+    preserve: int = 0
+
+
+def run(plan: ContainerPlan, given: Inherited) -> NoReturn:
+    """Turn this freshly cloned process into the container's first program."""
+    channel, process = given.channel, plan.process
+    with step(channel, "1 join the cgroup and the last namespaces"):
+        reset_signals()
+        for file in given.tasks:
+            os.write(file, b"0")
+        namespaces.join(given.joined)
+        namespaces.make_late(plan)
+        os.setsid()
+    with step(channel, "2 become root inside"):
+        if plan.new_namespaces & CloneFlag.NEWUSER or _waits(plan):
+            send(channel, {"ready": True})
+            if receive(channel) is None:
+                os._exit(1)
+        if plan.uid_maps:
+            namespaces.become_root_inside()
+    with step(channel, "3 keyring, score, network, sysctls"):
+        _host_side(plan)
+    with step(channel, "4 build the root filesystem"):
+        root = _build_root(plan, given)
+    with step(channel, "5 make it the root"):
+        if plan.new_namespaces & CloneFlag.NEWNS:
+            rootfs.enter(root, no_pivot=plan.no_pivot)
+            if plan.rootfs_readonly:
+                rootfs.make_read_only()
+    with step(channel, "6 limits, identity, capabilities"):
+        environment = prepare_process(process, root)
+    finish(plan, given, environment)
+
+
+def reset_signals() -> None:
+    """Every disposition back to default and none blocked: Python ignores SIGPIPE and SIGXFSZ, a program should not."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _waits(plan: ContainerPlan) -> bool:
+    """Hooks of the parent's run when the namespaces are there and nothing else is."""
+    return bool(plan.hooks.prestart or plan.hooks.create_runtime)
+
+
+def _host_side(plan: ContainerPlan) -> None:
+    # A keyring of its own before anything else could use the session's (A33); kernels without keyrings have none to share.
+    try:
+        join_session_keyring(f"_ses.{plan.id}"[:200])
+    except OSError:
+        pass
+    # Through the host's procfs, which no image can have prepared: the container's is mounted later (P2, A09).
+    credentials.adjust_oom_score(plan.process.oom_score_adj)
+    if plan.new_namespaces & CloneFlag.NEWNET:
+        set_up("lo")
+    write_sysctls(plan.sysctls)
+    if plan.hostname:
+        set_host_name(plan.hostname)
+    if plan.domainname:
+        set_domain_name(plan.domainname)
+
+
+def _build_root(plan: ContainerPlan, given: Inherited) -> int:
+    """The finished tree at its place; a descriptor of its root."""
+    if not plan.new_namespaces & CloneFlag.NEWNS:
+        # A joined mount namespace already is somebody's container: there is no tree to build.
+        return os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    null = masks.open_null()
+    root = rootfs.attach_root(plan, given.overlay)
+    for mount in plan.mounts:
+        rootfs.perform(mount, root)
+    # Devices after the mounts, for /dev itself is one; unless the user brought a whole /dev.
+    brought = any(m.target == "/dev" and m.kind in ("bind", "tree") for m in plan.mounts)
+    if not brought:
+        devices.populate(plan.devices, root, by_bind=bool(plan.uid_maps))
+    if plan.process.terminal:
+        master, slave = terminal.open_terminal(root, plan.process.rows, plan.process.columns)
+        terminal.bind_console(root, slave)
+        send(given.channel, {"terminal": True}, [master])
+        os.close(master)
+        terminal.take(slave)
+    run_hooks(plan.hooks.create_container, "createContainer", state_of(plan, "creating", os.getpid()))
+    if plan.process.workdir_create:
+        os.close(mkdirs_in_root(root, plan.process.cwd, 0o755))
+    # Masks after every mount of the user's, so that none of them can uncover what is masked (A27); and before the old
+    # root is gone, since only a mount of this namespace, here the host's /dev/null, can be cloned.
+    masks.make_read_only(plan.readonly_paths, root)
+    masks.mask(plan.masked_paths, root, null)
+    return root
+
+
+def prepare_process(process: ProcessPlan, root: int) -> dict[str, str]:
+    """Everything about the process itself, up to its last right but one; its environment."""
+    uid, gid, groups, home = users.resolve(process.user, root)
+    credentials.limit(process)
+    if process.no_new_privileges:
+        set_no_new_privs()
+    elif process.seccomp:
+        # Without no_new_privs loading a filter takes CAP_SYS_ADMIN: so before the capabilities go (seccomp(2)).
+        set_filter(base64.b64decode(process.seccomp), process.seccomp_flags)
+    credentials.drop_bounding(process.capabilities)
+    _own_stdio(uid)
+    credentials.become(uid, gid, groups)
+    enter_directory(process.cwd)
+    os.umask(process.umask)
+    credentials.settle(process.capabilities)
+    if process.personality is not None:
+        personality(process.personality)
+    environment = dict(entry.partition("=")[::2] for entry in process.env)
+    environment.setdefault("HOME", home)
+    return environment
+
+
+def _own_stdio(uid: int) -> None:
+    """Let a user other than root reopen its own streams through /dev/stdout and /proc/self/fd."""
+    if uid:
+        for fd in range(3):
+            try:
+                if os.fstat(fd).st_rdev != os.makedev(1, 3):
+                    os.fchown(fd, uid, -1)
+            except OSError:
+                pass  # not every kind of stream can change hands, and none needs to
+
+
+def enter_directory(path: str) -> None:
+    """chdir(2), and a check that it led nowhere outside: an inherited descriptor could be a way out (CVE-2024-21626)."""
+    try:
+        os.chdir(path)
+    except OSError as error:
+        raise StartFailed(
+            f'chdir to cwd ("{path}") set in config.json failed: {os.strerror(error.errno or 0).lower()}', 126
+        ) from None
+    if not os.getcwd().startswith("/"):
+        raise StartFailed("current working directory is outside of container mount namespace root -- possible container breakout detected")
+
+
+def finish(plan: ContainerPlan, given: Inherited, environment: dict[str, str]) -> NoReturn:
+    """The last two steps, shared with exec: wire the streams, close what is not the program's, execute."""
+    channel, process = given.channel, plan.process
+    with step(channel, "6 streams"):
+        for number, fd in enumerate(given.stdio):
+            os.dup2(fd, number)
+        path = look_up(process.argv[0], environment.get("PATH", ""))
+        run_hooks(plan.hooks.start_container, "startContainer", state_of(plan, "created", os.getpid()))
+        # Everything but stdio ends with execve; the channel among them, which tells the parent (A03, P4).
+        close_range(3 + given.preserve, flags=CloseRange.CLOEXEC)
+        for fd in range(3, 3 + given.preserve):
+            os.set_inheritable(fd, True)
+        if given.hold:
+            given.hold(channel)
+        if plan.parent_death_signal:
+            set_pdeathsig(plan.parent_death_signal)
+    child = reaper.split() if plan.init else 0
+    if child:
+        close_range(3)
+        reaper.reap(child)
+    with step(channel, "7 execute the program"):
+        if process.no_new_privileges and process.seccomp:
+            # With no_new_privs last of all, so that the filter need not allow what was called above.
+            set_filter(base64.b64decode(process.seccomp), process.seccomp_flags)
+        execute(path, process.argv, environment)

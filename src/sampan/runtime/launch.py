@@ -1,0 +1,166 @@
+"""How is a container's first process brought up, seen from its parent?
+
+The parent makes what must exist before the child does (cgroup, overlay), clones it into its namespaces, writes its id
+maps, runs the hooks that belong outside, and then only listens: the channel ends when the program runs, or brings the
+reason why it does not. The child's side is `init.py`.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from sampan.linux.cgroupfs import Hierarchy
+from sampan.linux.sched import CloneFlag, clone3, setns
+from sampan.runtime import init, namespaces
+from sampan.runtime.cgroup import Cgroup
+from sampan.runtime.hooks import run_hooks, state_of
+from sampan.runtime.plan import ContainerPlan
+from sampan.runtime.protocol import Message, receive, send
+from sampan.runtime.rootfs import make_overlay
+from sampan.runtime.status import StartFailed
+from sampan.runtime.steps import failure, sentence
+
+
+@dataclass(slots=True, kw_only=True)
+class Launched:
+    """A container's first process: it runs, or is `held` right before execve. `terminal`: the pty's master, or -1."""
+
+    pid: int
+    pidfd: int
+    terminal: int = -1
+    held: bool = False
+    channel: socket.socket | None = field(default=None, repr=False)
+
+
+def launch(
+    plan: ContainerPlan,
+    cgroup: Cgroup,
+    *,
+    stdio: Sequence[int] = (),
+    hold: Callable[[socket.socket], None] | None = None,
+    preserve: int = 0,
+) -> Launched:
+    """Start the container's first process. Raises StartFailed; then neither process nor cgroup is left.
+
+    `stdio`: three descriptors, or none for a terminal. `hold` runs in the child right before execve and may wait.
+    """
+    with ExitStack() as undo:
+        undo.callback(cgroup.remove)
+        cgroup.create(plan.cgroup)
+        try:
+            launched = _clone(plan, cgroup, stdio, hold, preserve)
+        except OSError as error:
+            raise StartFailed(sentence(error)) from None
+        undo.callback(_reap, launched)
+        _converse(plan, launched)
+        undo.pop_all()
+    return launched
+
+
+def _clone(
+    plan: ContainerPlan,
+    cgroup: Cgroup,
+    stdio: Sequence[int],
+    hold: Callable[[socket.socket], None] | None,
+    preserve: int,
+) -> Launched:
+    with ExitStack() as temporary:
+
+        def keep(fd: int) -> int:
+            temporary.callback(os.close, fd)
+            return fd
+
+        overlay = keep(make_overlay(plan.overlay)) if plan.overlay else -1
+        joined = tuple((flag, keep(fd)) for flag, fd in namespaces.open_joined(plan.joined))
+        tasks, unified = cgroup.open_to_join()
+        for fd in (*tasks, *([unified] if unified is not None else [])):
+            keep(fd)
+        ours, theirs = socket.socketpair()
+        temporary.callback(theirs.close)
+        pid, pidfd = _clone_into(joined, namespaces.clone_flags(plan), unified)
+        if pid == 0:
+            ours.close()
+            given = init.Inherited(
+                channel=theirs, stdio=tuple(stdio), overlay=overlay, joined=joined, tasks=tuple(tasks),
+                hold=hold, preserve=preserve,
+            )  # fmt: skip
+            init.run(plan, given)
+    return Launched(pid=pid, pidfd=pidfd, channel=ours)
+
+
+def _clone_into(joined: Sequence[tuple[int, int]], flags: CloneFlag, unified: int | None) -> tuple[int, int]:
+    """clone3(2) inside the pid namespace to join, if there is one: only a new child can be in it (setns(2))."""
+    target = next((fd for flag, fd in joined if flag == CloneFlag.NEWPID), None)
+    if target is None:
+        return clone3(flags, cgroup_fd=unified)
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        setns(target, CloneFlag.NEWPID)
+        pid, pidfd = clone3(flags, cgroup_fd=unified)
+        if pid:
+            setns(own, CloneFlag.NEWPID)
+        return pid, pidfd
+    finally:
+        os.close(own)
+
+
+def _converse(plan: ContainerPlan, launched: Launched) -> None:
+    """Listen to the child until it executes or is held. Raises StartFailed with its reason."""
+    channel = launched.channel
+    assert channel is not None  # noqa: S101 (set by _clone; for the type checker)
+    while True:
+        try:
+            received = receive(channel)
+        except (OSError, ValueError) as error:
+            raise StartFailed(f"the container's init was lost: {error}") from None
+        if received is None:
+            channel.close()
+            launched.channel = None
+            return
+        message, fds = received
+        if "failed" in message:
+            raise failure(message)
+        if message.get("ready"):
+            _let_go(plan, launched, channel)
+        elif message.get("terminal"):
+            launched.terminal = fds[0]
+        elif message.get("held"):
+            launched.held = True
+            return
+
+
+def _let_go(plan: ContainerPlan, launched: Launched, channel: socket.socket) -> None:
+    """Answer a child that waits with its namespaces made: id maps, then the hooks that run outside."""
+    try:
+        if plan.new_namespaces & CloneFlag.NEWUSER:
+            namespaces.write_id_maps(launched.pid, plan)
+    except OSError as error:
+        raise StartFailed(f"failed to write the id maps: {sentence(error)}") from None
+    state = state_of(plan, "creating", launched.pid)
+    run_hooks(plan.hooks.prestart, "prestart", state)
+    run_hooks(plan.hooks.create_runtime, "createRuntime", state)
+    send(channel, {"go": True})
+
+
+def _reap(launched: Launched) -> None:
+    """The child of a start that failed: end it, if it has not ended itself."""
+    if launched.channel:
+        launched.channel.close()
+    if launched.terminal >= 0:
+        os.close(launched.terminal)
+    try:
+        os.kill(launched.pid, 9)
+    except ProcessLookupError:
+        pass
+    os.waitpid(launched.pid, 0)
+    if launched.pidfd >= 0:
+        os.close(launched.pidfd)
+
+
+def cgroup_of(plan: ContainerPlan, hierarchies: Sequence[Hierarchy]) -> Cgroup:
+    """The plan's cgroup on this machine."""
+    return Cgroup(hierarchies, plan.cgroup.path)
+
+

@@ -1,0 +1,218 @@
+"""How does a directory tree become the container's root?
+
+Everything is done on descriptors: a mount is made detached, its target is resolved inside the container's root with
+openat2(RESOLVE_IN_ROOT), and move_mount(2) joins the two. No path of the image is looked up twice, so a link swapped
+meanwhile leads nowhere (security catalogue A04–A11).
+"""
+
+import os
+import stat
+from collections.abc import Sequence
+
+from sampan.linux.fsmount import (
+    MountAttr,
+    OpenTree,
+    fsconfig_create,
+    fsconfig_flag,
+    fsconfig_string,
+    fsmount,
+    fsopen,
+    mount_setattr,
+    move_mount,
+    open_tree,
+)
+from sampan.linux.inside import create_file_in_root, mkdirs_in_root, open_in_root
+from sampan.linux.mount import MountFlag, UmountFlag, mount, pivot_root, umount2
+from sampan.linux.openat2 import Resolve, openat2
+from sampan.oci.mount import Mount
+from sampan.runtime.idmap import user_namespace_of
+from sampan.runtime.plan import ContainerPlan, MountPlan
+from sampan.runtime.status import StartFailed
+
+AT_FDCWD = -100
+AT_EMPTY_PATH = 0x1000
+AT_RECURSIVE = 0x8000
+
+# What may be bound over inside a fresh procfs: statistics that lxcfs and the like replace, nothing that steers the
+# kernel (CVE-2019-16884; runc's checkProcMount).
+PROC_TARGETS = frozenset(
+    "/proc/" + name
+    for name in ("cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "net/dev",
+                 "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled")  # fmt: skip
+)
+
+
+def make_overlay(overlay: Mount) -> int:
+    """A detached overlay mount; its descriptor."""
+    fs = fsopen("overlay")
+    try:
+        _configure_overlay(fs, overlay.options)
+        fsconfig_create(fs)
+        return fsmount(fs, MountAttr(0))
+    finally:
+        os.close(fs)
+
+
+def _configure_overlay(fs: int, options: Sequence[str]) -> None:
+    try:
+        for option in options:
+            key, _, value = option.partition("=")
+            fsconfig_string(fs, key, value)
+    except OSError:
+        # Linux < 6.5 has no lowerdir+: all of them in one colon-separated string, which must fit into 256 bytes there.
+        lower = [option.partition("=")[2] for option in options if option.startswith("lowerdir+=")]
+        fsconfig_string(fs, "lowerdir", ":".join(path.replace("\\", "\\\\").replace(":", "\\:") for path in lower))
+        for option in options:
+            if not option.startswith("lowerdir+="):
+                key, _, value = option.partition("=")
+                fsconfig_string(fs, key, value)
+
+
+def attach_root(plan: ContainerPlan, overlay: int) -> int:
+    """Put the root filesystem at its place in this private mount namespace; a descriptor of its root."""
+    # First of all cut the way back: what is mounted from here on must not appear on the host (A42).
+    mount("", "/", "", MountFlag(plan.rootfs_propagation or MountFlag.SLAVE | MountFlag.REC))
+    root = overlay
+    if root < 0:
+        # pivot_root(2) wants a mount point; a clone of the tree onto itself is one, with what is mounted below it.
+        root = open_tree(AT_FDCWD, plan.rootfs_path, OpenTree.CLONE | OpenTree.CLOEXEC | OpenTree.AT_RECURSIVE)
+    place = os.open(plan.rootfs_path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    move_mount(root, "", place, "")
+    os.close(place)
+    # pivot_root(2) refuses a root whose parent mount is shared.
+    mount_setattr(root, "", AT_EMPTY_PATH, propagation=int(MountFlag.PRIVATE))
+    return root
+
+
+def perform(planned: MountPlan, root: int) -> None:
+    """Make one mount inside `root`. Raises OSError with the paths, or StartFailed."""
+    if planned.kind == "remount":
+        return _remount(planned, root)
+    source = _detached(planned)
+    try:
+        target = _target(planned, root, is_directory=stat.S_ISDIR(os.fstat(source).st_mode))
+        try:
+            _refuse_steering(planned, root, target)
+            move_mount(source, "", target, "")
+        finally:
+            os.close(target)
+        for flag in planned.propagation:
+            recursive = AT_RECURSIVE if flag & MountFlag.REC else 0
+            mount_setattr(source, "", AT_EMPTY_PATH | recursive, propagation=flag & ~MountFlag.REC)
+    except OSError as error:
+        raise _mount_error(planned, error) from None
+    finally:
+        os.close(source)
+
+
+def _mount_error(planned: MountPlan, error: OSError) -> StartFailed:
+    reason = (error.strerror or "").strip()
+    reason = reason[:1].lower() + reason[1:]
+    what = planned.source or planned.fstype
+    return StartFailed(f'error mounting "{what}" to rootfs at "{planned.target}": {reason}')
+
+
+def _detached(planned: MountPlan) -> int:
+    """The mount as a descriptor, attributes set, before it has a place."""
+    try:
+        if planned.kind == "filesystem":
+            source = new_filesystem(planned.fstype, planned.source, planned.parameters, planned.set_attributes)
+        else:
+            recursive = OpenTree.AT_RECURSIVE if planned.kind == "tree" else OpenTree(0)
+            source = open_tree(AT_FDCWD, planned.source, OpenTree.CLONE | OpenTree.CLOEXEC | recursive)
+    except OSError as error:
+        raise _mount_error(planned, error) from None
+    if planned.kind != "filesystem" and (planned.set_attributes or planned.clear_attributes):
+        mount_setattr(source, "", AT_EMPTY_PATH, set=planned.set_attributes, clear=planned.clear_attributes)
+    if planned.recursive_set or planned.recursive_clear:
+        flags = AT_EMPTY_PATH | AT_RECURSIVE
+        mount_setattr(source, "", flags, set=planned.recursive_set, clear=planned.recursive_clear)
+    if planned.uid_maps:
+        with user_namespace_of(planned.uid_maps, planned.gid_maps) as namespace:
+            mount_setattr(source, "", AT_EMPTY_PATH, set=int(MountAttr.IDMAP), userns_fd=namespace)
+    return source
+
+
+def new_filesystem(fstype: str, source: str, parameters: Sequence[str], attributes: int) -> int:
+    """A new instance of a filesystem, detached; its descriptor."""
+    fs = fsopen(fstype)
+    try:
+        if source:
+            fsconfig_string(fs, "source", source)
+        for parameter in parameters:
+            key, equals, value = parameter.partition("=")
+            if equals:
+                fsconfig_string(fs, key, value)
+            else:
+                fsconfig_flag(fs, key)
+        fsconfig_create(fs)
+        return fsmount(fs, MountAttr(attributes))
+    finally:
+        os.close(fs)
+
+
+def _target(planned: MountPlan, root: int, *, is_directory: bool) -> int:
+    """The mount point inside the root, made if it is missing; an O_PATH descriptor."""
+    if planned.fstype in ("proc", "sysfs") or planned.target == "/dev":
+        return _real_directory(planned.target, root)
+    if planned.target == "/":
+        return os.dup(root)
+    if is_directory:
+        return mkdirs_in_root(root, planned.target, 0o755)
+    return create_file_in_root(root, planned.target, 0o755)
+
+
+def _real_directory(path: str, root: int) -> int:
+    """/proc, /sys and /dev must be what they seem: an image's link there would move the mount elsewhere (A06, A10)."""
+    relative = path.lstrip("/")
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
+    try:
+        return openat2(root, relative, flags, 0, Resolve.IN_ROOT | Resolve.NO_SYMLINKS)
+    except FileNotFoundError:
+        os.close(mkdirs_in_root(root, path, 0o755))
+        return openat2(root, relative, flags, 0, Resolve.IN_ROOT | Resolve.NO_SYMLINKS)
+    except OSError as error:
+        raise StartFailed(f'"{path}" of the image must be an ordinary directory: {os.strerror(error.errno or 0).lower()}') from None
+
+
+def _refuse_steering(planned: MountPlan, root: int, target: int) -> None:
+    """Refuse what would replace the kernel's own files: the resolved target decides, not the words of the request."""
+    if planned.fstype == "proc":
+        return
+    here = os.readlink(f"/proc/self/fd/{target}").removeprefix(os.readlink(f"/proc/self/fd/{root}").rstrip("/"))
+    if here != "/proc" and not here.startswith("/proc/"):
+        return
+    if here in PROC_TARGETS and planned.kind != "filesystem":
+        return
+    if here == "/proc" and planned.kind != "filesystem" and os.path.realpath(planned.source) == "/proc":
+        return
+    raise StartFailed(f'"{planned.target}" cannot be mounted because it is inside /proc')
+
+
+def _remount(planned: MountPlan, root: int) -> None:
+    target = open_in_root(root, planned.target, os.O_PATH)
+    try:
+        mount_setattr(target, "", AT_EMPTY_PATH, set=planned.set_attributes, clear=planned.clear_attributes)
+    finally:
+        os.close(target)
+
+
+def enter(root: int, *, no_pivot: bool) -> None:
+    """Make `root` the root directory and let go of the old one."""
+    os.fchdir(root)
+    if no_pivot:
+        # For roots on the initial ramfs, which cannot be pivoted away: the old root is only covered (runc --no-pivot).
+        mount(".", "/", "", MountFlag.MOVE)
+        os.chroot(".")
+    else:
+        # The new root onto itself: the old one then lies on top of it, at ".", and is taken off (pivot_root(2)).
+        pivot_root(".", ".")
+        # Not even in the moment of taking off may the container's unmounts reach the host.
+        mount("", ".", "", MountFlag.SLAVE | MountFlag.REC)
+        umount2(".", UmountFlag.DETACH)
+    os.chdir("/")
+
+
+def make_read_only() -> None:
+    """The root itself, without what is mounted below it, becomes read-only."""
+    mount_setattr(AT_FDCWD, "/", 0, set=int(MountAttr.RDONLY))
