@@ -1,0 +1,59 @@
+"""What is a container, at rest?
+
+`Container` never changes; a verb makes a new one with `dataclasses.replace` and hands it to the rows. What changes
+over its life is gathered in `State`. Times are Unix nanoseconds, 0 for "never".
+"""
+
+from dataclasses import dataclass
+
+from sampan.containers.lifecycle import Status
+from sampan.wire.containers import ContainerConfig, HostConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Where a container is in its life, and how its last run began and ended.
+
+    `pid` is the host's number of its first process, `start_ticks` that process's start time (proc_pid_stat(5), field
+    22): the pair tells it from a stranger that got the same number later.
+    """
+
+    status: Status = Status.CREATED
+    pid: int = 0
+    start_ticks: int = 0
+    exit_code: int = 0
+    oom_killed: bool = False
+    error: str = ""
+    started_ns: int = 0
+    finished_ns: int = 0
+    restart_count: int = 0
+
+    @property
+    def is_running(self) -> bool:
+        """Docker's "Running": a paused container runs, too."""
+        return self.status in (Status.RUNNING, Status.PAUSED, Status.RESTARTING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """One container.
+
+    `name` is without the slash that the API puts before it. `config` and `host` are as asked for, with the image's and
+    the daemon's defaults filled in; they are never changed in place. `networks` are the names it is joined to.
+    """
+
+    id: str
+    name: str
+    created_ns: int
+    image_id: str
+    diff_ids: tuple[str, ...]
+    config: ContainerConfig
+    host: HostConfig
+    networks: tuple[str, ...] = ()
+    platform: str = "linux"
+    state: State = State()
+
+    @property
+    def argv(self) -> list[str]:
+        """The program and its arguments: entrypoint, then command."""
+        return [*(self.config.entrypoint or ()), *(self.config.cmd or ())]

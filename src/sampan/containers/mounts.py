@@ -1,0 +1,216 @@
+"""Which host paths and memory filesystems does a container see, and where?
+
+Three ways to ask: `Binds` ("/host:/in:ro", from -v), `Mounts` (objects, from --mount), `Tmpfs` (path → options). Each
+becomes a `MountPoint`, so that the spec and inspect need not care which it was. Pure; sentences are dockerd's.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from posixpath import isabs, normpath
+
+from sampan.errors import InvalidRequest, NotSupported
+from sampan.wire.containers import HostConfig
+from sampan.wire.mounts import Mount, TmpfsOptions
+
+PROPAGATIONS = ("private", "rprivate", "slave", "rslave", "shared", "rshared")
+DEFAULT_PROPAGATION = "rprivate"
+# The words of the third part of a bind, by what they speak of: at most one of each kind.
+MODE_WORDS = (("ro", "rw"), ("z", "Z"), PROPAGATIONS, ("nocopy",), ("consistent", "cached", "delegated"))
+TMPFS_DEFAULTS = ("noexec", "nosuid", "nodev")
+# mount(8) words in pairs that undo each other, and the parameters of tmpfs(5).
+TMPFS_PAIRS = {
+    "ro": "rw", "nosuid": "suid", "nodev": "dev", "noexec": "exec", "sync": "async", "dirsync": "dirsync",
+    "remount": "remount", "mand": "nomand", "atime": "noatime", "diratime": "nodiratime", "relatime": "norelatime",
+    "strictatime": "nostrictatime",
+}  # fmt: skip
+TMPFS_PARAMETERS = ("mode", "uid", "gid", "size", "nr_blocks", "nr_inodes", "mpol")
+NO_VOLUMES = "named and anonymous volumes are not supported yet: mount a host directory with -v /PATH:{target}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountPoint:
+    """One thing mounted into a container; `type` is "bind" or "tmpfs", `options` are a tmpfs' own.
+
+    `must_exist`: the source of --mount is not made when it is missing, that of -v is.
+    """
+
+    type: str
+    target: str
+    source: str = ""
+    mode: str = ""
+    writable: bool = True
+    propagation: str = ""
+    recursive: bool = True
+    recursive_readonly: bool = False
+    must_exist: bool = False
+    options: tuple[str, ...] = ()
+    is_shown: bool = True
+
+
+def parse(host: HostConfig) -> tuple[MountPoint, ...]:
+    """All of them. Raises InvalidRequest, or NotSupported for volumes."""
+    points = [parse_bind(raw, host.volume_driver) for raw in host.binds or ()]
+    points += [parse_mount(mount) for mount in host.mounts or ()]
+    for target, options in (host.tmpfs or {}).items():
+        _check_target(target)
+        words = tuple(word for word in options.split(",") if word)
+        merged = merge_tmpfs_options(words)
+        points.append(MountPoint(type="tmpfs", target=normpath(target), options=merged, is_shown=False))
+    seen: set[str] = set()
+    for point in points:
+        if point.target in seen:
+            raise InvalidRequest(f"Duplicate mount point: {point.target}")
+        seen.add(point.target)
+    return tuple(points)
+
+
+def parse_bind(raw: str, volume_driver: str = "") -> MountPoint:
+    """One entry of HostConfig.Binds."""
+    parts = raw.split(":")
+    if not parts[0] or len(parts) > 3 or (len(parts) == 2 and is_mode(parts[1])):
+        raise InvalidRequest(f"invalid volume specification: '{raw}'")
+    if len(parts) == 1:
+        raise NotSupported(NO_VOLUMES.format(target=raw))
+    source, target, mode = parts[0], parts[1], parts[2] if len(parts) == 3 else ""
+    if not is_mode(mode):
+        raise InvalidRequest(f"invalid mode: {mode}")
+    words = mode.split(",")
+    propagation = next((word for word in words if word in PROPAGATIONS), DEFAULT_PROPAGATION)
+    kind = "bind" if isabs(source) else "volume"
+    try:
+        _check_target(target)
+        if kind == "bind" and "nocopy" in words:
+            raise InvalidRequest("field VolumeOptions must not be specified")
+    except InvalidRequest as error:
+        where = f'invalid mount config for type "{kind}"'
+        raise InvalidRequest(f"invalid volume specification: '{raw}': {where}: {error}") from None
+    if kind == "volume":
+        raise NotSupported(NO_VOLUMES.format(target=target))
+    return MountPoint(
+        type="bind",
+        target=normpath(target),
+        source=normpath(source),
+        mode=mode,
+        writable="ro" not in words,
+        propagation=propagation,
+    )
+
+
+def is_mode(mode: str) -> bool:
+    """Is this a list of mode words, at most one of each kind? The empty one is."""
+    if not mode:
+        return True
+    kinds = [next((kind for kind in MODE_WORDS if word in kind), None) for word in mode.split(",")]
+    return None not in kinds and len(set(kinds)) == len(kinds)
+
+
+def parse_mount(mount: Mount) -> MountPoint:
+    """One entry of HostConfig.Mounts."""
+    try:
+        if not mount.target:
+            raise InvalidRequest("field Target must not be empty")
+        _check_target(mount.target)
+        return _MOUNTS.get(mount.type, _unknown)(mount)
+    except InvalidRequest as error:
+        raise InvalidRequest(f'invalid mount config for type "{mount.type}": {error}') from None
+
+
+def _bind(mount: Mount) -> MountPoint:
+    if not mount.source:
+        raise InvalidRequest("field Source must not be empty")
+    if mount.volume_options is not None:
+        raise InvalidRequest("field VolumeOptions must not be specified")
+    options = mount.bind_options
+    propagation = (options and options.propagation) or DEFAULT_PROPAGATION
+    if propagation not in PROPAGATIONS:
+        raise InvalidRequest(f"invalid propagation mode: {propagation}")
+    _check_absolute(mount.source)
+    return MountPoint(
+        type="bind",
+        target=normpath(mount.target),
+        source=normpath(mount.source),
+        writable=not mount.read_only,
+        propagation=propagation,
+        recursive=not (options and options.non_recursive),
+        recursive_readonly=bool(options and options.read_only_force_recursive),
+        must_exist=not (options and options.create_mountpoint),
+    )
+
+
+def _tmpfs(mount: Mount) -> MountPoint:
+    if mount.bind_options is not None:
+        raise InvalidRequest("field BindOptions must not be specified")
+    if mount.source:
+        raise InvalidRequest("field Source must not be specified")
+    words = _tmpfs_words(mount.tmpfs_options, mount.read_only)
+    return MountPoint(
+        type="tmpfs",
+        target=normpath(mount.target),
+        writable=not mount.read_only,
+        options=merge_tmpfs_options(words),
+    )
+
+
+def _volume(mount: Mount) -> MountPoint:
+    if mount.bind_options is not None:
+        raise InvalidRequest("field BindOptions must not be specified")
+    if mount.read_only and not mount.source:
+        raise InvalidRequest("must not set ReadOnly mode when using anonymous volumes")
+    raise NotSupported(NO_VOLUMES.format(target=mount.target))
+
+
+def _image(mount: Mount) -> MountPoint:
+    raise NotSupported("mounts of type image are not supported yet")
+
+
+def _unknown(mount: Mount) -> MountPoint:
+    raise InvalidRequest("mount type unknown")
+
+
+_MOUNTS = {"bind": _bind, "tmpfs": _tmpfs, "volume": _volume, "image": _image}
+
+
+def _tmpfs_words(options: TmpfsOptions | None, read_only: bool) -> Sequence[str]:
+    words = ["ro"] if read_only else []
+    if options and options.mode:
+        words.append(f"mode={options.mode:o}")
+    if options and options.size_bytes:
+        words.append(f"size={options.size_bytes}")
+    for option in (options and options.options) or ():
+        if not 1 <= len(option) <= 2:
+            raise InvalidRequest("invalid option array length")
+        if option[0] not in ("exec", "noexec"):
+            raise InvalidRequest(f"invalid option: {option[0]}")
+        words.append("=".join(option))
+    return words
+
+
+def merge_tmpfs_options(words: Iterable[str]) -> tuple[str, ...]:
+    """Docker's defaults with these laid over them: of two that contradict each other the later counts."""
+    undone = {**TMPFS_PAIRS, **{off: on for on, off in TMPFS_PAIRS.items()}}
+    kept: dict[str, str] = {}
+    for word in (*TMPFS_DEFAULTS, DEFAULT_PROPAGATION, *words):
+        key, equals, _ = word.partition("=")
+        if equals and key in TMPFS_PARAMETERS:
+            kept.pop(key, None)
+        elif word in undone:
+            kept.pop(undone[word], None)
+            key = word
+        elif word in PROPAGATIONS:
+            key = "propagation"
+            kept.pop(key, None)
+        elif word != "defaults":
+            raise InvalidRequest(f'Invalid tmpfs option "{word}"')
+        kept[key] = word
+    return tuple(kept.values())
+
+
+def _check_target(target: str) -> None:
+    if normpath(target.replace("\\", "/")).strip("/") == "" and isabs(target):
+        raise InvalidRequest("invalid specification: destination can't be '/'")
+    _check_absolute(target)
+
+
+def _check_absolute(path: str) -> None:
+    if not isabs(path):
+        raise InvalidRequest(f"invalid mount path: '{path}' mount path must be absolute")

@@ -1,0 +1,51 @@
+"""How do `--network none` and `--network host` work?
+
+Neither has anything to make: `none` is a stack of its own with nothing but the loopback device (the runtime brings it
+up), and `host` is the host's stack. Their endpoints exist so that inspect has something to show.
+"""
+
+import secrets
+
+from sampan.errors import InvalidRequest
+from sampan.networks.model import Endpoint, Network, Sandbox, Stack, Wishes
+
+
+class Still:
+    """A driver that changes nothing in the kernel."""
+
+    def __init__(self, name: str, stack: Stack) -> None:
+        self.name = name
+        self.stack = stack
+
+    def check(self, network: Network, wishes: Wishes) -> None:
+        """No addresses are handed out here, so none can be wished for."""
+        if wishes.ipv4_address or wishes.ipv6_address:
+            raise InvalidRequest("user specified IP address is supported on user defined networks only")
+        if wishes.aliases:
+            raise InvalidRequest("network-scoped alias is supported only for containers in user defined networks")
+
+    async def prepare(self, network: Network) -> None:
+        """Nothing is shared."""
+
+    async def discard(self, network: Network) -> None:
+        """Nothing was made."""
+
+    async def join(self, network: Network, sandbox: Sandbox, wishes: Wishes) -> Endpoint:
+        """An endpoint in name only."""
+        return Endpoint(id=secrets.token_hex(32), network_id=network.id, container_id=sandbox.container_id)
+
+    async def leave(self, network: Network, endpoint: Endpoint) -> None:
+        """Nothing is left."""
+
+    async def restore(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> None:
+        """Nothing to restore."""
+
+
+def none() -> Still:
+    """The driver of the network `none`, which Docker calls "null"."""
+    return Still("null", Stack.NEW)
+
+
+def host() -> Still:
+    """The driver of the network `host`."""
+    return Still("host", Stack.HOST)
