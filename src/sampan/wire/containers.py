@@ -2,8 +2,8 @@
 
 Every field of Docker's `container.Config` and `HostConfig` (Engine API 1.51, `POST /containers/create`), typed and with
 its JSON name; what a field means is decided elsewhere. Python names are snake_case; `bodies.to_dict` and `encode` give
-Docker's names back in dockerd's order, so the same structs are what a row stores and `inspect` shows. Go's nil and empty
-differ in `inspect`, hence `| None` beside most lists.
+Docker's names back in dockerd's order, so the same structs are what a row stores and `inspect` shows. Go's nil and
+empty differ in `inspect`, hence `| None` beside most lists.
 """
 
 from typing import Any, ClassVar

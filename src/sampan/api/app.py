@@ -1,0 +1,78 @@
+"""What does every request go through?
+
+    version ─► route ─► the route's function ─► answer
+                              └─ raises ─► `status.py` ─► {"message": …}
+
+A client that leaves takes with it what only watched (logs, events, wait); what changes something is finished, as nobody
+would know how far it had come otherwise.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from sampan.api import reply, table
+from sampan.api.about import About
+from sampan.api.call import Call
+from sampan.api.hijack import Hijacked
+from sampan.api.status import sentence_of, status_of
+from sampan.errors import NotFound
+from sampan.events import Events
+from sampan.networks.store import Networks
+from sampan.wire import versions
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What the routes call."""
+
+    containers: Any
+    images: Any
+    networks: Networks
+    events: Events
+    about: About
+
+
+class App:
+    """The API of one engine: the handler that `connection.Server` gives every request to."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._unfinished: set[asyncio.Task[web.StreamResponse]] = set()
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        try:
+            return await self._answer(request)
+        except Exception as error:
+            if request.writer.output_size:
+                # The head has gone out with another status: cutting the connection is the only honest answer left.
+                if request.transport is not None:
+                    request.transport.abort()
+                return Hijacked()
+            return reply.failure(status_of(error), sentence_of(error))
+
+    async def drain(self) -> None:
+        """Wait for what was begun to change something."""
+        await asyncio.gather(*self._unfinished, return_exceptions=True)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        version, path = versions.split(request.path)
+        if request.method == "OPTIONS":
+            return reply.empty(200)
+        found = table.find(request.method, path)
+        if found is None:
+            raise NotFound("page not found")
+        versions.check(version)
+        route, variables = found
+        answer = route.function(self._engine, Call(request, version, variables))
+        return await (answer if route.watches else self._to_its_end(answer))
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, web.StreamResponse]) -> web.StreamResponse:
+        task = asyncio.create_task(work)
+        self._unfinished.add(task)
+        task.add_done_callback(self._unfinished.discard)
+        return await asyncio.shield(task)

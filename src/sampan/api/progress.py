@@ -1,0 +1,83 @@
+"""How does a client watch work that runs in a thread?
+
+The work calls `emit` with a message; each becomes a line of JSON on the wire. Until the first message nothing has been
+sent, so an early failure is an HTTP status; a later one is a last line with `error`.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from sampan.api import reply
+from sampan.api.call import Call
+from sampan.api.status import sentence_of
+from sampan.errors import Unavailable
+from sampan.wire.images import error_line, progress_line
+
+Emit = Callable[[Mapping[str, Any]], None]
+BATCH_BYTES = 1 << 20
+_QUEUED = 1024
+
+
+async def watched(call: Call, work: Callable[[Emit], Any]) -> web.StreamResponse:
+    """Run `work` in a thread and stream what it emits. Raises what it raises if that comes before any message."""
+    response = reply.stream()
+    try:
+        async for line in _lines(work):
+            if not response.prepared:
+                await response.prepare(call.request)
+            await response.write(line)
+    except ConnectionError:
+        raise
+    except Exception as error:
+        if not response.prepared:
+            raise
+        await response.write(error_line(sentence_of(error)))
+    if not response.prepared:
+        await response.prepare(call.request)
+    await response.write_eof()
+    return response
+
+
+async def _lines(work: Callable[[Emit], Any]) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+    room = threading.Semaphore(_QUEUED)
+    left = threading.Event()
+
+    def emit(message: Mapping[str, Any]) -> None:
+        room.acquire()  # a client that does not read holds the work back instead of filling memory
+        if left.is_set():
+            room.release()
+            raise Unavailable("the client has left")
+        loop.call_soon_threadsafe(lines.put_nowait, progress_line(message))
+
+    working = asyncio.create_task(asyncio.to_thread(work, emit), name="watched work")
+    working.add_done_callback(lambda _: lines.put_nowait(None))
+    try:
+        while (line := await lines.get()) is not None:
+            room.release()
+            yield line
+        await working
+    finally:
+        left.set()  # nobody reads any more: the thread must not wait for a reader
+        room.release()
+
+
+async def batches(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The bytes of a synchronous iterator, made in a thread, in pieces of about BATCH_BYTES."""
+    while batch := await asyncio.to_thread(_batch, pieces):
+        yield batch
+
+
+def _batch(pieces: Iterator[bytes]) -> bytes:
+    gathered, size = [], 0
+    for piece in pieces:
+        gathered.append(piece)
+        size += len(piece)
+        if size >= BATCH_BYTES:
+            break
+    return b"".join(gathered)

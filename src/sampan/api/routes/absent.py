@@ -1,0 +1,93 @@
+"""What does the engine say to operations that it does not have?
+
+Each a clear sentence, and where Docker has an answer of its own for "there is none of that here", that answer.
+"""
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from sampan.api import reply
+from sampan.api.call import Call
+from sampan.errors import NotFound, NotSupported, Unavailable
+
+if TYPE_CHECKING:
+    from sampan.api.app import Engine
+
+NOT_A_MANAGER = (
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" '
+    "to connect this node to swarm and try again."
+)
+
+
+async def operation(engine: "Engine", call: Call) -> web.StreamResponse:
+    """Operations on containers that are still to come."""
+    word = call.request.path.rstrip("/").rpartition("/")[2]
+    raise NotSupported(f"{word} is not supported by this engine yet")
+
+
+async def build(engine: "Engine", call: Call) -> web.StreamResponse:
+    """Building images."""
+    raise NotSupported("building images is not supported by this engine yet")
+
+
+async def registry(engine: "Engine", call: Call) -> web.StreamResponse:
+    """Everything that needs a registry."""
+    raise NotSupported("registries are not supported by this engine yet: use load, save and import")
+
+
+async def networks(engine: "Engine", call: Call) -> web.StreamResponse:
+    """Making and joining networks."""
+    raise NotSupported("networks other than none, host and container:NAME are not supported by this engine yet")
+
+
+async def volumes(engine: "Engine", call: Call) -> web.StreamResponse:
+    """Making volumes."""
+    raise NotSupported("volumes are not supported by this engine yet: use bind mounts")
+
+
+async def volume_list(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`GET /volumes`: there are none."""
+    call.filters().check(("dangling", "driver", "label", "name"))
+    return reply.json({"Volumes": [], "Warnings": None})
+
+
+async def volume_prune(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /volumes/prune`: there are none."""
+    call.filters().check(("label", "label!", "all"))
+    return reply.json({"VolumesDeleted": [], "SpaceReclaimed": 0})
+
+
+async def volume(engine: "Engine", call: Call) -> web.StreamResponse:
+    """One volume, which cannot exist."""
+    raise NotFound(f"get {call.name}: no such volume")
+
+
+async def plugin_list(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`GET /plugins`: there are none."""
+    return reply.json([])
+
+
+async def plugin(engine: "Engine", call: Call) -> web.StreamResponse:
+    """One plugin, which cannot exist."""
+    raise NotFound(f'plugin "{call.name}" not found')
+
+
+async def plugins(engine: "Engine", call: Call) -> web.StreamResponse:
+    """Anything else about plugins."""
+    raise NotSupported("plugins are not supported by this engine")
+
+
+async def swarm(engine: "Engine", call: Call) -> web.StreamResponse:
+    """Making a swarm."""
+    raise NotSupported("swarm mode is not supported by this engine yet")
+
+
+async def swarm_leave(engine: "Engine", call: Call) -> web.StreamResponse:
+    """Leaving a swarm that this engine is not in."""
+    raise Unavailable("This node is not part of a swarm")
+
+
+async def swarm_manager(engine: "Engine", call: Call) -> web.StreamResponse:
+    """What only a manager of a swarm can answer."""
+    raise Unavailable(NOT_A_MANAGER)

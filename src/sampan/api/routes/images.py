@@ -1,0 +1,108 @@
+"""What can be done with images over HTTP? Engine API 1.51, "Image", and our own `POST /images/from-host`.
+
+Reading and writing archives takes threads: what they do is synchronous and long.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from sampan.api import reply
+from sampan.api.call import Call
+from sampan.api.progress import batches, watched
+from sampan.api.upload import upload
+from sampan.errors import InvalidRequest, NotFound, NotSupported
+from sampan.wire.images import FromHost
+
+if TYPE_CHECKING:
+    from sampan.api.app import Engine
+
+FROM_BODY = "-"
+
+
+async def listing(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`GET /images/json`."""
+    found = engine.images.list(all=call.flag("all"), filters=call.filters())
+    return reply.json(found)
+
+
+async def inspect(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`GET /images/{name}/json`."""
+    return reply.json(engine.images.inspect(call.name))
+
+
+async def history(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`GET /images/{name}/history`."""
+    return reply.json(engine.images.history(call.name))
+
+
+async def tag(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /images/{name}/tag`."""
+    await asyncio.to_thread(engine.images.tag, call.name, call.text("repo"), call.text("tag"))
+    return reply.empty(201)
+
+
+async def remove(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`DELETE /images/{name}`."""
+    force, prune = call.flag("force"), not call.flag("noprune")
+    return reply.json(await asyncio.to_thread(engine.images.remove, call.name, force=force, prune=prune))
+
+
+async def prune(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /images/prune`."""
+    return reply.json(await asyncio.to_thread(engine.images.prune, call.filters()))
+
+
+async def load(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /images/load`: an archive as the body, docker's or OCI's, compressed or not."""
+    async with upload(call) as archive:
+        return await watched(call, lambda emit: engine.images.load(archive, emit, quiet=call.flag("quiet", True)))
+
+
+async def create(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /images/create`: imports a root filesystem from the body."""
+    if call.text("fromImage"):
+        name = call.text("fromImage") + (f":{call.text('tag')}" if call.text("tag") else "")
+        raise NotSupported(
+            f"pull access for {name} is not there yet: bring the image with load, import or image from-host"
+        )
+    if call.text("fromSrc") != FROM_BODY:
+        raise NotSupported("import from a URL is not supported: send the archive as the body (fromSrc=-)")
+    repository, tag_name, message = call.text("repo"), call.text("tag"), call.text("message")
+    changes = call.texts("changes")
+    async with upload(call) as archive:
+        return await watched(
+            call, lambda emit: engine.images.import_tar(archive, repository, tag_name, changes, message, emit)
+        )
+
+
+async def from_host(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /images/from-host`: an image of programs that are installed here."""
+    body = await call.body(FromHost)
+    if not body.reference:
+        raise InvalidRequest("reference: the image needs a name")
+    return await watched(call, lambda emit: engine.images.from_host(body.reference, body.programs or [], emit))
+
+
+async def save(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`GET /images/{name}/get`."""
+    return await _archive(engine, call, [call.name])
+
+
+async def save_many(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`GET /images/get`."""
+    names = call.texts("names")
+    if not names:
+        raise NotFound("no images to save: give names")
+    return await _archive(engine, call, names)
+
+
+async def _archive(engine: "Engine", call: Call, names: list[str]) -> web.StreamResponse:
+    pieces = await asyncio.to_thread(engine.images.save, names)
+    response = reply.stream("application/x-tar")
+    await response.prepare(call.request)
+    async for batch in batches(pieces):
+        await response.write(batch)
+    await response.write_eof()
+    return response

@@ -1,0 +1,137 @@
+"""Which function answers which path?
+
+The Engine API's operations in the order of its reference; the first pattern that matches wins. `{name}` stands for
+anything, slashes included: image names have them. The version in front of the path has been taken off.
+"""
+
+import re
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from sampan.api.routes import absent, archive, containers, events, execs, images, networks, streams, system
+
+if TYPE_CHECKING:
+    from sampan.api.app import Engine
+    from sampan.api.call import Call
+
+Function = Callable[["Engine", "Call"], Coroutine[Any, Any, web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation. `watches`: it changes nothing, and ends when its client leaves."""
+
+    methods: str
+    pattern: str
+    function: Function
+    watches: bool = False
+    regex: re.Pattern[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Compile the pattern."""
+        object.__setattr__(self, "regex", re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>.*)", self.pattern), re.DOTALL))
+
+
+WATCHES = True
+ROUTES = (
+    Route("GET HEAD", "/_ping", system.ping),
+    Route("GET", "/version", system.version),
+    Route("GET", "/info", system.info),
+    Route("GET", "/events", events.stream, WATCHES),
+    Route("GET", "/system/df", system.disk_usage),
+    Route("POST", "/auth", absent.registry),
+    Route("GET", "/containers/json", containers.listing),
+    Route("POST", "/containers/create", containers.create),
+    Route("POST", "/containers/prune", containers.prune),
+    Route("GET", "/containers/{name}/json", containers.inspect),
+    Route("GET", "/containers/{name}/top", containers.top),
+    Route("GET", "/containers/{name}/logs", streams.logs, WATCHES),
+    Route("GET", "/containers/{name}/changes", absent.operation),
+    Route("GET", "/containers/{name}/export", absent.operation),
+    Route("GET", "/containers/{name}/stats", absent.operation),
+    Route("GET", "/containers/{name}/attach/ws", streams.attach_websocket, WATCHES),
+    Route("GET HEAD PUT", "/containers/{name}/archive", archive.refuse),
+    Route("POST", "/containers/{name}/attach", streams.attach),
+    Route("POST", "/containers/{name}/exec", execs.create),
+    Route("POST", "/containers/{name}/kill", containers.kill),
+    Route("POST", "/containers/{name}/pause", containers.pause),
+    Route("POST", "/containers/{name}/rename", containers.rename),
+    Route("POST", "/containers/{name}/resize", containers.resize),
+    Route("POST", "/containers/{name}/restart", containers.restart),
+    Route("POST", "/containers/{name}/start", containers.start),
+    Route("POST", "/containers/{name}/stop", containers.stop),
+    Route("POST", "/containers/{name}/unpause", containers.unpause),
+    Route("POST", "/containers/{name}/update", containers.update),
+    Route("POST", "/containers/{name}/wait", streams.wait, WATCHES),
+    Route("DELETE", "/containers/{name}", containers.remove),
+    Route("POST", "/exec/{name}/start", execs.start),
+    Route("POST", "/exec/{name}/resize", execs.resize),
+    Route("GET", "/exec/{name}/json", execs.inspect),
+    Route("GET", "/images/json", images.listing),
+    Route("GET", "/images/search", absent.registry),
+    Route("GET", "/images/get", images.save_many, WATCHES),
+    Route("GET", "/images/{name}/get", images.save, WATCHES),
+    Route("GET", "/images/{name}/history", images.history),
+    Route("GET", "/images/{name}/json", images.inspect),
+    Route("POST", "/images/load", images.load),
+    Route("POST", "/images/create", images.create),
+    Route("POST", "/images/from-host", images.from_host),
+    Route("POST", "/images/prune", images.prune),
+    Route("POST", "/images/{name}/push", absent.registry),
+    Route("POST", "/images/{name}/tag", images.tag),
+    Route("DELETE", "/images/{name}", images.remove),
+    Route("GET", "/distribution/{name}/json", absent.registry),
+    Route("POST", "/commit", absent.operation),
+    Route("POST", "/build", absent.build),
+    Route("POST", "/build/prune", absent.build),
+    Route("POST", "/build/cancel", absent.build),
+    Route("POST", "/session", absent.build),
+    Route("POST", "/grpc", absent.build),
+    Route("GET", "/networks", networks.listing),
+    Route("GET", "/networks/", networks.listing),
+    Route("GET", "/networks/{name}", networks.inspect),
+    Route("POST", "/networks/create", absent.networks),
+    Route("POST", "/networks/prune", networks.prune),
+    Route("POST", "/networks/{name}/connect", absent.networks),
+    Route("POST", "/networks/{name}/disconnect", absent.networks),
+    Route("DELETE", "/networks/{name}", networks.remove),
+    Route("GET", "/volumes", absent.volume_list),
+    Route("POST", "/volumes/create", absent.volumes),
+    Route("POST", "/volumes/prune", absent.volume_prune),
+    Route("GET PUT DELETE", "/volumes/{name}", absent.volume),
+    Route("GET", "/plugins", absent.plugin_list),
+    Route("GET", "/plugins/{name}/json", absent.plugin),
+    Route("GET POST DELETE", "/plugins/{name}", absent.plugins),
+    Route("POST", "/swarm/init", absent.swarm),
+    Route("POST", "/swarm/join", absent.swarm),
+    Route("POST", "/swarm/leave", absent.swarm_leave),
+    Route("GET POST", "/swarm/{name}", absent.swarm_manager),
+    *(
+        Route("GET POST DELETE", path, absent.swarm_manager)
+        for kind in ("swarm", "nodes", "services", "tasks", "secrets", "configs")
+        for path in (f"/{kind}", f"/{kind}/{{name}}")
+    ),
+)
+
+
+def _by_method_and_kind() -> Mapping[tuple[str, str], tuple[Route, ...]]:
+    found: dict[tuple[str, str], tuple[Route, ...]] = {}
+    for route in ROUTES:
+        for method in route.methods.split():
+            key = (method, route.pattern.split("/")[1])
+            found[key] = (*found.get(key, ()), route)
+    return found
+
+
+_INDEX = _by_method_and_kind()
+
+
+def find(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+    """The route of a request and the variables in its path; None when the API has no such operation."""
+    for route in _INDEX.get((method, path.split("/", 2)[1] if "/" in path else ""), ()):
+        if match := route.regex.fullmatch(path):
+            return route, match.groupdict()
+    return None
