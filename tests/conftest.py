@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine import Client, Engine, Result
-from expect import IMAGE, LABEL, OUTSIDE, Docker
+from expect import DETACHED, IMAGE, LABEL, OUTSIDE, Docker
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\nwww:x:1000:1000::/home:/bin/sh\n"
 GROUP = "root:x:0:\nnogroup:x:65534:\nwww:x:1000:\nextra:x:2000:www\n"
@@ -132,3 +132,18 @@ def labelled(arguments: tuple[str, ...]) -> list[str]:
     if arguments[:1] in (("run",), ("create",)):
         return [arguments[0], "--label", LABEL, *arguments[1:]]
     return list(arguments)
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """A container name that nothing else on the engine has."""
+    return f"t{os.getpid()}-{abs(hash(request.node.nodeid)) % 10**8}"
+
+
+@pytest.fixture
+def sleeper(docker: Docker, name: str) -> str:
+    """The name of a running container that does nothing until it gets a TERM, and then exits with 5."""
+    script = "trap 'exit 5' TERM; while :; do sleep 0.05; done"
+    done = docker(*DETACHED, "--name", name, IMAGE, "sh", "-c", script)
+    assert done.code == 0, done.stderr
+    return name

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from expect import IMAGE, OUTSIDE, Case, Docker, case, check
+from expect import IMAGE, ONCE, OUTSIDE, Case, Docker, case, check
 
 HERE = {name: os.readlink(f"/proc/self/ns/{name}") for name in ("ipc", "pid", "uts", "user", "cgroup", "mnt")}
 OWN_CGROUP = "cut -d: -f3 /proc/self/cgroup | sort -u"
@@ -151,4 +151,4 @@ OTHERS = [
 def test_run(docker: Docker, row: Case) -> None:
     if OUTSIDE and row.peer:
         pytest.skip(f"dockerd differs here: {row.peer}")
-    check(docker("run", "--rm", "--network", "none", *row.flags, IMAGE, *row.command, stdin=row.stdin), row)
+    check(docker(*ONCE, *row.flags, IMAGE, *row.command, stdin=row.stdin), row)

@@ -1,0 +1,51 @@
+"""Does `docker exec` do and say what docker's does?"""
+
+from engine import eventually
+from expect import DETACHED, IMAGE, Docker, says
+
+
+def test_exec_runs_beside_the_program(docker: Docker, sleeper: str) -> None:
+    says(docker("exec", sleeper, "echo", "hi"), "hi\n")
+    says(docker("exec", sleeper, "sh", "-c", "echo out; echo err >&2; exit 9"), "out\n", err="^err\n$", code=9)
+    says(docker("exec", sleeper, "cat", "/proc/1/comm"), "sh\n")
+    says(docker("exec", sleeper, "sh", "-c", "kill -9 $$"), code=137)
+
+
+def test_exec_flags(docker: Docker, sleeper: str) -> None:
+    says(docker("exec", "-w", "/tmp", sleeper, "pwd"), "/tmp\n")
+    says(docker("exec", "-e", "A=1", sleeper, "sh", "-c", "echo $A $HOME"), "1 /root\n")
+    says(docker("exec", "-u", "1000", sleeper, "id"), r"uid=1000\(www\) gid=1000\(www\) groups=1000.*,2000\(extra\)\n")
+    says(docker("exec", "-i", sleeper, "cat", stdin="typed\n"), "typed\n")
+    says(docker("exec", sleeper, "cat", stdin="typed\n"), "")
+    says(docker("exec", "-t", sleeper, "tty"), "/dev/pts/0\r\n")
+
+
+def test_exec_detached(docker: Docker, sleeper: str) -> None:
+    says(docker("exec", "-d", sleeper, "touch", "/tmp/done"), "")
+    assert eventually(lambda: docker("exec", sleeper, "ls", "/tmp").stdout == "done\n")
+
+
+def test_exec_of_what_cannot_be_run(docker: Docker, sleeper: str) -> None:
+    # 20.10 exits with 126 where later releases say 127, as `run` does.
+    says(docker("exec", sleeper, "nosuch"), ".*", err='"nosuch": executable file not found|^$', code=(126, 127))
+    says(docker("exec", sleeper, "/etc"), ".*", err='"/etc": (permission denied|is a directory)|^$', code=126)
+    says(docker("exec", "-w", "/nosuch", sleeper, "pwd"), ".*", code=(126, 127))
+    says(docker("exec", "-u", "nosuch", sleeper, "id"), ".*", err="unable to find user nosuch|^$", code=126)
+
+
+def test_exec_has_the_rights_of_the_container(docker: Docker, name: str) -> None:
+    flags = ("--cap-drop", "NET_RAW", "--cap-add", "SYS_PTRACE", "--ulimit", "nofile=77:88")
+    docker(*DETACHED, *flags, "--name", name, IMAGE, "sleep", "1000")
+    says(docker("exec", name, "grep", "-E", "Cap(Inh|Eff|Bnd|Amb)", "/proc/self/status"),
+         "CapInh:\t0{16}\nCapEff:\t0{8}a80c05fb\nCapBnd:\t0{8}a80c05fb\nCapAmb:\t0{16}\n")  # fmt: skip
+    says(docker("exec", name, "sh", "-c", "ulimit -n; ulimit -Hn"), "77\n88\n")
+    says(docker("exec", name, "sh", "-c", "umask; cut -d: -f3 /proc/self/cgroup | sort -u | wc -l"), r"0022\n[12]\n")
+
+
+def test_exec_ends_with_its_container(docker: Docker, sleeper: str) -> None:
+    says(docker("exec", sleeper, "sh", "-c", "kill -TERM 1; sleep 100"), code=137)
+
+
+def test_a_thousand_lines_arrive_in_order(docker: Docker, sleeper: str) -> None:
+    result = docker("exec", sleeper, "seq", "20000")
+    assert result.stdout.split() == [str(number) for number in range(1, 20001)]
