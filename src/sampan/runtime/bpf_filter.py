@@ -35,9 +35,9 @@ _ARGS = 16
 
 _LOW = 0xFFFFFFFF
 _NO_CALL = 0xFFFFFFFF  # the number -1, which a tracer writes to skip a call
-# From these on, an ABI has calls of its own, far above the common ones, whose numbers say nothing about their age
-# (__X32_NR numbers of syscall_64.tbl, __ARM_NR_BASE of asm/unistd.h).
-_APART = {"x32": 512, "arm": 0xF0000}
+# Here an ABI has calls of its own, far above the common ones, whose numbers say nothing about their age
+# (syscall_64.tbl; __ARM_NR_BASE of asm/unistd.h).
+_APART = {"x32": range(512, 548), "arm": range(0xF0000, 0x100000)}
 
 
 class Decision(NamedTuple):
@@ -83,17 +83,28 @@ def _search_space(policy: Policy, abi: str) -> list[tuple[int, Decision]]:
 
 def _runs(policy: Policy, abi: str) -> dict[int, Decision]:
     by_number = _rules_by_number(policy, abi)
-    apart = _APART.get(abi, X32_BIT)
-    newest = max((number for number in by_number if number < apart), default=None)
-    default = Decision((), policy.default)
-    beyond = default
-    if newest is not None and not _lets_pass(policy.default):
-        beyond = Decision((), ERRNO | errno.ENOSYS)
-    runs = {0: default}
+    apart = _APART.get(abi, range(0))
+    newest = _newest(policy, abi, apart)
+    default, missing = Decision((), policy.default), Decision((), ERRNO | errno.ENOSYS)
+
+    def unmentioned(number: int) -> Decision:
+        return missing if number > newest and number not in apart else default
+
+    edges = (0, newest + 1, apart.start, apart.stop)
+    runs = {number: unmentioned(number) for number in edges if number <= _NO_CALL}
     for number in sorted(by_number):
         runs[number] = _decide(by_number[number], policy.default)
-        runs[number + 1] = default if newest is None or number < newest else beyond
+        runs[number + 1] = unmentioned(number + 1)
     return runs
+
+
+def _newest(policy: Policy, abi: str, apart: range) -> int:
+    """The highest number that the profile mentions; above all numbers if there is none, or newer calls are allowed."""
+    table = numbers(abi)
+    mentioned = {table[name] for rule in policy.rules for name in rule.names if name in table}
+    if _lets_pass(policy.default) or not mentioned:
+        return _NO_CALL
+    return max((number for number in mentioned if number not in apart), default=_NO_CALL)
 
 
 def _rules_by_number(policy: Policy, abi: str) -> dict[int, list[Rule]]:
@@ -105,7 +116,8 @@ def _rules_by_number(policy: Policy, abi: str) -> dict[int, list[Rule]]:
             if number is not None:
                 by_number.setdefault(number, []).append(rule)
             if abi == "i386" and name in _MULTIPLEXED:
-                by_number.setdefault(table[_MULTIPLEXED[name][0]], []).extend(_multiplexed(rule, name, policy.default))
+                for stand_in in _multiplexed(rule, name, policy.default):
+                    by_number.setdefault(table[_MULTIPLEXED[name][0]], []).append(stand_in)
     return by_number
 
 

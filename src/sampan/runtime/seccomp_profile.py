@@ -27,7 +27,7 @@ ACTIONS = {
     "SCMP_ACT_ALLOW": seccomp.ALLOW,
     "SCMP_ACT_LOG": seccomp.LOG,
 }
-OPERATORS = ("EQ", "NE", "LT", "LE", "GT", "GE", "MASKED_EQ")
+OPERATORS = {f"SCMP_CMP_{name}": name for name in ("EQ", "NE", "LT", "LE", "GT", "GE", "MASKED_EQ")}
 
 _EPERM = 1
 _MAX_ERRNO = 4095  # the kernel cuts larger ones down to it
@@ -50,7 +50,7 @@ _PROFILE_NAMES = {"x86_64": "amd64", "i386": "x86", "aarch64": "arm64", "arm": "
 class Condition(NamedTuple):
     """A comparison of one argument (0 to 5); for MASKED_EQ `value` is the mask and `value_two` the outcome."""
 
-    index: int
+    argument: int
     operator: str
     value: int
     value_two: int = 0
@@ -183,7 +183,7 @@ def _rules(entry: Mapping[str, Any], place: str) -> Iterator[Rule]:
     names = tuple(_names(entry, place))
     answer = _answer(entry, "action", "errnoRet", place)
     conditions = tuple(_condition(argument, at) for at, argument in _objects(entry, "args", place))
-    if len({condition.index for condition in conditions}) == len(conditions):
+    if len({condition.argument for condition in conditions}) == len(conditions):
         yield Rule(names, answer, conditions)
     else:
         for condition in conditions:
@@ -191,11 +191,11 @@ def _rules(entry: Mapping[str, Any], place: str) -> Iterator[Rule]:
 
 
 def _condition(argument: Mapping[str, Any], place: str) -> Condition:
-    operator = _text(argument, "op", place).removeprefix("SCMP_CMP_")
-    _expect(operator in OPERATORS, f"{place}op", f'"{argument["op"]}" is not SCMP_CMP_ and {" or ".join(OPERATORS)}')
+    operator = _text(argument, "op", place)
+    _expect(operator in OPERATORS, f"{place}op", f'"{operator}" is not one of {", ".join(OPERATORS)}')
     return Condition(
-        index=_number(argument, "index", place, 5),
-        operator=operator,
+        argument=_number(argument, "index", place, 5),
+        operator=OPERATORS[operator],
         value=_number(argument, "value", place, 2**64 - 1),
         value_two=_number(argument, "valueTwo", place, 2**64 - 1),
     )
