@@ -34,6 +34,7 @@ PROTOTYPES: "dict[str, tuple[type[Any], ...]]" = {
     "sethostname": (c_int, c_char_p, c_ulong),
     "setdomainname": (c_int, c_char_p, c_ulong),
     "fstatfs": (c_int, c_int, c_void_p),
+    "syncfs": (c_int, c_int),
     "inotify_init1": (c_int, c_int),
     "inotify_add_watch": (c_int, c_int, c_char_p, c_uint),
     "inotify_rm_watch": (c_int, c_int, c_int),

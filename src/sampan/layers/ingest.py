@@ -1,0 +1,104 @@
+"""How does a layer enter the store?
+
+One pass over the bytes: decompressed, written to `layer.tar`, hashed in a second thread, parsed, indexed. The directory
+is private until everything in it is whole, hashed and on disk; the caller then renames it into place. A crash leaves a
+directory with a temporary name, which nobody reads.
+"""
+
+import hashlib
+import os
+import queue
+import threading
+from typing import NamedTuple
+
+from sampan.layers.changeset import Changeset
+from sampan.layers.compression import Budget, open_decompressed
+from sampan.layers.index import Index
+from sampan.layers.stream import Source, Stream
+from sampan.layers.tar import read_members
+
+TAR_NAME = "layer.tar"
+INDEX_NAME = "layer.erofs"
+CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+CHUNKS_AHEAD = 4
+UUID_BYTES = 16
+
+
+class Hasher:
+    """SHA-256 in a thread of its own (hashlib lets go of the interpreter's lock)."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._chunks: queue.Queue[bytes] = queue.Queue(CHUNKS_AHEAD)
+        self._thread = threading.Thread(target=self._run, name="layer hash", daemon=True)
+        self._thread.start()
+
+    def update(self, chunk: bytes) -> None:
+        """Hash one more chunk; waits while the thread is far behind."""
+        self._chunks.put(chunk)
+
+    def finish(self) -> bytes:
+        """End the thread; the digest of everything. Once only."""
+        self._chunks.put(b"")
+        self._thread.join()
+        return self._digest.digest()
+
+    def _run(self) -> None:
+        while chunk := self._chunks.get():
+            self._digest.update(chunk)
+
+
+class Intake(Stream):
+    """A stream that copies what passes to a file and hashes it."""
+
+    def __init__(self, source: Source, descriptor: int, hasher: Hasher) -> None:
+        super().__init__(source)
+        self._descriptor = descriptor
+        self._hasher = hasher
+
+    def arrived(self, chunk: bytes) -> None:
+        """Hash and write, at the same time."""
+        self._hasher.update(chunk)
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+
+class Written(NamedTuple):
+    """What a layer's bytes turned out to be."""
+
+    digest: bytes
+    size: int
+
+
+def write_layer(source: Source, *, dir_fd: int, budget: Budget | None = None) -> Written:
+    """Write the tar and its index into an empty directory, and both to disk. Raises BadLayer."""
+    tar = os.open(TAR_NAME, CREATE, 0o600, dir_fd=dir_fd)
+    try:
+        index = os.open(INDEX_NAME, CREATE, 0o600, dir_fd=dir_fd)
+        try:
+            written = _write(open_decompressed(source, budget), tar, index)
+            os.fsync(index)
+        finally:
+            os.close(index)
+        os.fsync(tar)
+    finally:
+        os.close(tar)
+    os.fsync(dir_fd)
+    return written
+
+
+def _write(source: Source, tar: int, index_file: int) -> Written:
+    hasher = Hasher()
+    digest = b""
+    try:
+        stream = Intake(source, tar, hasher)
+        index = Index(index_file)
+        changeset = Changeset(index)
+        for member in read_members(stream):
+            changeset.apply(member)
+        stream.drain()  # the diff ID is over all bytes, also those behind the end of the archive
+    finally:
+        digest = hasher.finish()
+    index.finish(changeset.tree, tar_bytes=stream.position, uuid=digest[:UUID_BYTES])
+    return Written(digest, stream.position)

@@ -1,0 +1,241 @@
+"""Which layers does this host have, and how are they mounted?
+
+    layers/HEX/layer.tar     the exact uncompressed tar; its SHA-256 is HEX, the layer's diff ID
+    layers/HEX/layer.erofs   the index that the kernel mounts with the tar as its device (backend "erofs", Linux ≥ 6.12)
+    layers/HEX/fs/           the same tree unpacked (backend "directory")
+    layers/tmp-…/            an ingest in progress, locked while it lives; swept when found unlocked
+
+A layer is there or it is not: it appears by one rename, after its bytes are on disk, and goes by one.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from sampan.errors import NotFound
+from sampan.layers.compression import Budget
+from sampan.layers.header import BadLayer
+from sampan.layers.ingest import INDEX_NAME, TAR_NAME, write_layer
+from sampan.layers.probe import DIRECTORY, EROFS, probe_backend
+from sampan.layers.stream import CHUNK_BYTES, Source
+from sampan.layers.unpack import Unpacker
+from sampan.layers.walk import IMPLIED_ROOT_NUMBER, IndexReader
+from sampan.layers.whiteout import OPAQUE_XATTR
+from sampan.linux.remove_tree import remove_tree
+from sampan.linux.syncfs import syncfs
+from sampan.oci.mount import Mount
+
+FS_NAME = "fs"
+TEMPORARY = "tmp-"
+PRIVATE = 0o700
+DIFF_ID = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
+OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class LayerInfo:
+    """A layer in the store: its diff ID and the bytes of its uncompressed tar."""
+
+    diff_id: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRoot:
+    """The root directory of a layer. `is_implied`: no member names it, and the attributes are a default."""
+
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: int
+    is_implied: bool
+    is_opaque: bool
+
+
+class Layers:
+    """The layers below one data root."""
+
+    def __init__(self, root: Path, run_root: Path, *, backend: str | None = None) -> None:
+        root.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+        self._root = root
+        self._run_root = run_root
+        self._root_fd = os.open(root, OPEN_DIRECTORY)
+        self._roots: dict[str, LayerRoot] = {}
+        self._sweep()
+        self.backend = backend or probe_backend(root)
+        if self.backend not in (EROFS, DIRECTORY):
+            raise ValueError(f"unknown layer backend {self.backend!r}")
+
+    def close(self) -> None:
+        """Let go of the store's directory."""
+        os.close(self._root_fd)
+
+    def ingest(self, stream: Source, expected_diff_id: str | None = None, budget: Budget | None = None) -> LayerInfo:
+        """Take in one layer, compressed or not. Raises BadLayer, also when it is not the one expected.
+
+        When this returns the layer is durable; when it raises there is no trace of it. A layer that is there already is
+        read and verified all the same.
+        """
+        with self._workspace() as (name, directory):
+            written = write_layer(stream, dir_fd=directory, budget=budget)
+            diff_id = "sha256:" + written.digest.hex()
+            if expected_diff_id not in (None, diff_id):
+                raise BadLayer(f"layer verification failed: expected diff ID {expected_diff_id}, got {diff_id}")
+            if self.backend == DIRECTORY:
+                _unpack(directory)
+            self._publish(name, _hex(diff_id))
+        return LayerInfo(diff_id, written.size)
+
+    def has(self, diff_id: str) -> bool:
+        """Whether the layer is in the store, whole."""
+        return (self._root / _hex(diff_id)).is_dir()
+
+    def info(self, diff_id: str) -> LayerInfo:
+        """Size of a layer in the store; NotFound."""
+        return LayerInfo(diff_id, self.tar(diff_id).stat().st_size)
+
+    def diff_ids(self) -> list[str]:
+        """All layers in the store, sorted."""
+        return sorted("sha256:" + name for name in os.listdir(self._root_fd) if DIFF_ID.fullmatch("sha256:" + name))
+
+    def tar(self, diff_id: str) -> Path:
+        """The file that holds the exact uncompressed tar; NotFound."""
+        return self._find(diff_id) / TAR_NAME
+
+    def open_tar(self, diff_id: str) -> BinaryIO:
+        """That file, open for reading; NotFound."""
+        return open(self.tar(diff_id), "rb")
+
+    def root_of(self, diff_id: str) -> LayerRoot:
+        """The layer's root directory; NotFound."""
+        known = self._roots.get(diff_id)
+        if known is None:
+            with open(self._find(diff_id) / INDEX_NAME, "rb") as file:
+                root = IndexReader(file.fileno()).inode()
+            known = LayerRoot(
+                stat.S_IMODE(root.mode),
+                root.uid,
+                root.gid,
+                root.mtime_ns,
+                root.number == IMPLIED_ROOT_NUMBER,
+                OPAQUE_XATTR in root.xattrs,
+            )
+            self._roots[diff_id] = known
+        return known
+
+    def mount_of(self, diff_id: str) -> tuple[Mount | None, str]:
+        """What must be mounted for the layer to be seen, if anything, and the directory where it is then; NotFound."""
+        layer = self._find(diff_id)
+        if self.backend == DIRECTORY:
+            self._require_unpacked(layer)
+            return None, str(layer / FS_NAME)
+        target = str(self._run_root / "layers" / layer.name)
+        return Mount(target, str(layer / INDEX_NAME), EROFS, ("ro", f"device={layer / TAR_NAME}")), target
+
+    def verify(self, diff_id: str) -> bool:
+        """Whether the stored bytes still have the digest that names them; NotFound."""
+        digest = hashlib.sha256()
+        with self.open_tar(diff_id) as file:
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+        return digest.hexdigest() == _hex(diff_id)
+
+    def remove(self, diff_id: str) -> None:
+        """Remove a layer; it may be gone already. What has it mounted keeps working until unmounted."""
+        doomed = TEMPORARY + secrets.token_hex(8)
+        try:
+            os.rename(_hex(diff_id), doomed, src_dir_fd=self._root_fd, dst_dir_fd=self._root_fd)
+        except FileNotFoundError:
+            return
+        self._roots.pop(diff_id, None)
+        os.fsync(self._root_fd)
+        remove_tree(doomed, dir_fd=self._root_fd)
+
+    def _find(self, diff_id: str) -> Path:
+        layer = self._root / _hex(diff_id)
+        if not layer.is_dir():
+            raise NotFound(f"no such layer: {diff_id}")
+        return layer
+
+    @contextmanager
+    def _workspace(self) -> Iterator[tuple[str, int]]:
+        """A private directory, removed in the end unless it was renamed away."""
+        name = TEMPORARY + secrets.token_hex(8)
+        os.mkdir(name, PRIVATE, dir_fd=self._root_fd)
+        directory = os.open(name, OPEN_DIRECTORY, dir_fd=self._root_fd)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX)  # says that somebody is at work here; see _sweep
+            yield name, directory
+        finally:
+            remove_tree(name, dir_fd=self._root_fd)
+            os.close(directory)
+
+    def _publish(self, name: str, final: str) -> None:
+        try:
+            os.rename(name, final, src_dir_fd=self._root_fd, dst_dir_fd=self._root_fd)
+        except OSError:
+            # A directory that is not empty cannot be replaced: the same layer, ingested before or at the same time.
+            if not os.path.isdir(self._root / final):
+                raise
+        os.fsync(self._root_fd)
+
+    def _require_unpacked(self, layer: Path) -> None:
+        """Unpack a layer that was ingested while another backend was in use."""
+        if (layer / FS_NAME).is_dir():
+            return
+        with self._workspace() as (_, directory):
+            for name in (TAR_NAME, INDEX_NAME):
+                os.link(layer / name, name, dst_dir_fd=directory)
+            _unpack(directory)
+            try:
+                os.rename(FS_NAME, layer / FS_NAME, src_dir_fd=directory)
+            except OSError:
+                if not (layer / FS_NAME).is_dir():
+                    raise
+
+    def _sweep(self) -> None:
+        """Remove what crashed ingests left. A directory whose lock is held belongs to one that is alive."""
+        for name in os.listdir(self._root_fd):
+            if not name.startswith(TEMPORARY):
+                continue
+            try:
+                directory = os.open(name, OPEN_DIRECTORY, dir_fd=self._root_fd)
+            except FileNotFoundError:
+                continue
+            try:
+                fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                remove_tree(name, dir_fd=self._root_fd)
+            except BlockingIOError:
+                pass
+            finally:
+                os.close(directory)
+
+
+def _hex(diff_id: str) -> str:
+    """The directory name of a layer; a diff ID comes from an image, so it is checked before it becomes a path."""
+    found = DIFF_ID.fullmatch(diff_id)
+    if not found:
+        raise BadLayer(f"invalid diff ID {diff_id!r}")
+    return found[1]
+
+
+def _unpack(directory: int) -> None:
+    """Unpack the layer in a workspace into its `fs`, and that to disk."""
+    index = os.open(INDEX_NAME, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        tar = os.open(TAR_NAME, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
+        try:
+            Unpacker(index, tar, dir_fd=directory, name=FS_NAME).unpack()
+        finally:
+            os.close(tar)
+    finally:
+        os.close(index)
+    syncfs(directory)
