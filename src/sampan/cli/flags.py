@@ -52,11 +52,19 @@ def read_number(text: str) -> int:
         raise ValueError("it is not a whole number") from None
 
 
+def read_filter(text: str) -> tuple[str, str]:
+    """NAME=VALUE of --filter as (name, value)."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"invalid filter '{text}': write it as name=value")
+    return name.strip().lower(), value.strip()
+
+
 SWITCH = Kind("", read_switch, is_switch=True)
 TEXT = Kind("string", str)
 NUMBER = Kind("int", read_number)
 LIST = Kind("list", str, repeats=True)
-FILTER = Kind("filter", str, repeats=True)
+FILTER = Kind("filter", read_filter, repeats=True)
 
 
 class Flag:

@@ -121,7 +121,7 @@ def host_config(options: Options) -> dict[str, Any]:
         "UTSMode": mode(options, "uts", ("", "host"), "UTS"),
         "UsernsMode": mode(options, "userns", ("", "host"), "USER"),
         "ShmSize": options["shm-size"] or 0,
-        "Isolation": "",
+        "Isolation": options["isolation"],
         "MaskedPaths": masked,
         "ReadonlyPaths": readonly,
         **resources(options),

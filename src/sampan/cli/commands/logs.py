@@ -1,0 +1,50 @@
+"""sampan logs: what has a container printed?"""
+
+from __future__ import annotations
+
+from sampan.cli.command import Call, Command
+from sampan.cli.flags import SWITCH, TEXT, Flag
+from sampan.client.demultiplex import STDERR, Demultiplexer
+from sampan.client.engine import named
+from sampan.client.moments import moment
+from sampan.client.stream import write_all
+
+
+def run(call: Call) -> int:
+    """docker logs."""
+    options, name = call.options, call.arguments[0]
+    container = call.engine.get(named("containers", name, "json"))
+    query: dict[str, str | list[str]] = {"stdout": "1", "stderr": "1", "tail": options["tail"]}
+    for flag in ("follow", "timestamps", "details"):
+        if options[flag]:
+            query[flag] = "1"
+    for flag in ("since", "until"):
+        if options[flag]:
+            query[flag] = moment(options[flag])
+    call.out.flush()
+    response = call.engine.send("GET", named("containers", container["Id"], "logs"), query)
+    if container["Config"]["Tty"]:
+        for piece in response.pieces():
+            write_all(1, piece)
+        return 0
+    frames = Demultiplexer()
+    for piece in response.pieces():
+        for stream, payload in frames.feed(piece):
+            write_all(2 if stream == STDERR else 1, payload)
+    return 0
+
+
+COMMAND = Command(
+    "[OPTIONS] CONTAINER",
+    run,
+    least=1,
+    most=1,
+    flags=(
+        Flag("details", SWITCH, "Show extra details provided to logs"),
+        Flag("follow", SWITCH, "Follow log output", short="f"),
+        Flag("since", TEXT, 'Show logs since timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m")'),
+        Flag("tail", TEXT, "Number of lines to show from the end of the logs", short="n", default="all"),
+        Flag("timestamps", SWITCH, "Show timestamps", short="t"),
+        Flag("until", TEXT, 'Show logs before a timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m")'),
+    ),
+)
