@@ -18,7 +18,7 @@ def test_ps_shows_a_running_container(docker: Docker, sleeper: str) -> None:
     says(result, rf"{sleeper}\|{IMAGE.split(':')[0]}(:latest)?\|running\|Up (Less than a|\d+) seconds?\|\|none\|\n")
     table = docker("ps", "--filter", f"name={sleeper}").stdout
     assert table.startswith("CONTAINER ID   IMAGE")
-    assert '"sh -c \'trap \'exit ' in table
+    assert "\"sh -c 'trap 'exit " in table
     identity = docker("inspect", "-f", "{{.Id}}", sleeper).stdout.strip()
     says(docker("ps", "-q", "--no-trunc", "--filter", f"id={identity[:12]}"), f"{identity}\n")
 
