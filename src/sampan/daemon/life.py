@@ -1,0 +1,89 @@
+"""What happens while the daemon runs: start, signals, end.
+
+SIGTERM and SIGINT end it gracefully, a second one at once. SIGHUP reads the configuration file again; what can change
+without a restart does. SIGUSR1 prints where every thread is, for whoever looks into a daemon that hangs.
+"""
+
+import asyncio
+import faulthandler
+import gc
+import logging
+import os
+import resource
+import signal
+import ssl
+from collections.abc import Sequence
+
+from sampan.api import tls
+from sampan.api.connection import Server
+from sampan.api.listen import Listener
+from sampan.daemon import notify
+from sampan.daemon.assemble import Assembled, assemble
+from sampan.daemon.config import Config, configure
+from sampan.daemon.serve import Doors
+from sampan.errors import InvalidRequest, SampanError
+
+_log = logging.getLogger("sampan.daemon")
+
+
+def live(config: Config, listeners: Sequence[Listener]) -> None:
+    """Run the daemon on these sockets until a signal ends it. Raises SampanError, OSError when it cannot start."""
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    asyncio.run(_live(config, listeners))
+
+
+async def _live(config: Config, listeners: Sequence[Listener]) -> None:
+    loop = asyncio.get_running_loop()
+    asked_to_end = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _end, asked_to_end)
+    context = _tls_context(config) if config.tlsverify else None
+    parts = await assemble(config)
+    # After the zygote was started: containers inherit their limits from it, not from us.
+    _raise_descriptor_limit()
+    loop.add_signal_handler(signal.SIGHUP, _reload, config, parts)
+    doors = Doors(Server(parts.app))
+    await doors.open(listeners, context)
+    # What has been made so far stays until the end: no need to look through it for garbage again and again.
+    gc.collect()
+    gc.freeze()
+    notify.ready()
+    _log.info("API listens on %s", ", ".join(listener.address for listener in listeners))
+    watchdog = asyncio.create_task(notify.keep_alive(), name="watchdog")
+    try:
+        await asked_to_end.wait()
+    finally:
+        notify.stopping()
+        watchdog.cancel()
+        await doors.close(config.shutdown_timeout)
+        await parts.close()
+    _log.info("ended; containers go on")
+
+
+def _end(asked: asyncio.Event) -> None:
+    if asked.is_set():
+        _log.warning("told to end again: leaving at once")
+        os._exit(1)
+    asked.set()
+
+
+def _reload(config: Config, parts: Assembled) -> None:
+    notify.reloading()
+    try:
+        parts.reload(configure(config.words))
+        _log.info("configuration reloaded from %s", config.config_file)
+    except SampanError as error:
+        _log.error("configuration not reloaded: %s", error)
+    notify.ready()
+
+
+def _tls_context(config: Config) -> ssl.SSLContext:
+    try:
+        return tls.mutual_context(ca=config.tlscacert, certificate=config.tlscert, key=config.tlskey)
+    except (OSError, ssl.SSLError) as error:
+        raise InvalidRequest(f"could not use the TLS certificates: {error}") from None
+
+
+def _raise_descriptor_limit() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
