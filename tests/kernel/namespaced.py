@@ -1,7 +1,7 @@
 """How does a test try something in namespaces of its own, so that the machine never notices?
 
 `namespaced(function, flags)` runs the function in a forked child that has left the namespaces it names, and hands back
-what it returned. A failure in the child is the test's failure, with the child's traceback.
+what it returned. A failure in the child is the test's failure, with its traceback. `alone(function)` only forks.
 """
 
 import json
@@ -34,6 +34,26 @@ def namespaced(function: Callable[[], Any], flags: CloneFlag = CloneFlag.NEWNS) 
     if "failed" in found:
         raise AssertionError(f"in the child:\n{found['failed']}")
     return found["returned"]
+
+
+def exit_code(pid: int) -> int:
+    """Wait for a child."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def alone(function: Callable[[], int]) -> int:
+    """The exit status of a forked child that runs `function`: it has one thread, and may do what it likes."""
+    pid = os.fork()
+    if pid == 0:
+        status = 99
+        try:
+            signal.alarm(SECONDS)
+            status = function()
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return exit_code(pid)
 
 
 def _child(function: Callable[[], Any], flags: CloneFlag, writer: int) -> NoReturn:

@@ -6,13 +6,11 @@ import select
 import signal
 import socket
 import time
-import traceback
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from kernel.namespaced import namespaced
+from kernel.namespaced import alone, exit_code, namespaced
 from sampan.linux import capability, ioprio, keyctl, netdevice, personality, pidfd, prctl, procfs, rlimit, sched, uts
 from sampan.linux.cgroupfs import hierarchies
 from sampan.linux.close_range import CloseRange, close_range
@@ -21,26 +19,6 @@ from sampan.linux.sched import CloneFlag
 
 needs_root = pytest.mark.needs_root
 NAMESPACES = CloneFlag.NEWNS | CloneFlag.NEWUTS | CloneFlag.NEWIPC | CloneFlag.NEWPID | CloneFlag.NEWNET
-
-
-def exit_code(pid: int) -> int:
-    """Wait for a child."""
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
-def alone(function: Callable[[], int]) -> int:
-    """The exit status of a forked child that runs `function`: clone3 is for processes with one thread."""
-    pid = os.fork()
-    if pid == 0:
-        status = 99
-        try:
-            signal.alarm(30)
-            status = function()
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    return exit_code(pid)
 
 
 def readable(fd: int, seconds: float) -> bool:
