@@ -105,6 +105,10 @@ class ImageStore:
         found = self.database.query("SELECT id FROM images WHERE parent = ? AND hidden = 0 ORDER BY id", (image_id,))
         return [row["id"] for row in found]
 
+    def hidden(self) -> list[Digest]:
+        """The images that were removed by force under their containers."""
+        return [row["id"] for row in self.database.query("SELECT id FROM images WHERE hidden = 1")]
+
     @contextmanager
     def lease(self) -> Iterator[Lease]:
         """A scope in which content may be brought in; what then has no row is removed at its end."""
