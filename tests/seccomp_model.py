@@ -6,19 +6,25 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bpf_emulator import AUDIT_ARCH, KILL_PROCESS
-
 from sampan.linux.syscalls.numbers import numbers
 
 X32 = 0x40000000
+_DOCKERS = """
+    AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID
+    SYS_CHROOT
+"""
+# The capabilities of a container for which nothing was asked.
+DOCKERS = frozenset(f"CAP_{name}" for name in _DOCKERS.split())
 ENOSYS = 0x00050000 | 38
 SCMP = {"x86_64": "X86_64", "i386": "X86", "x32": "X32", "aarch64": "AARCH64", "arm": "ARM"}
 # Old calls with high numbers.
 APART = dict.fromkeys(SCMP, range(0)) | {"x32": range(512, 548), "arm": range(0xF0000, 0x100000)}
 PERMISSIVE = ("SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_TRACE")
-SOCKETCALLS = (
-    "socket bind connect listen accept getsockname getpeername socketpair send recv sendto recvfrom shutdown "
-    "setsockopt getsockopt sendmsg recvmsg accept4 recvmmsg sendmmsg"
-).split()
+_SOCKETCALLS = """
+    socket bind connect listen accept getsockname getpeername socketpair send recv sendto recvfrom shutdown
+    setsockopt getsockopt sendmsg recvmsg accept4 recvmmsg sendmmsg
+"""
+SOCKETCALLS = _SOCKETCALLS.split()
 IPC = {
     "semop": 1, "semget": 2, "semctl": 3, "semtimedop": 4, "msgsnd": 11, "msgrcv": 12, "msgget": 13, "msgctl": 14,
     "shmat": 21, "shmdt": 22, "shmget": 23, "shmctl": 24,

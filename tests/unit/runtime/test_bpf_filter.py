@@ -9,12 +9,12 @@ import struct
 from typing import Any
 
 import pytest
-from bpf_emulator import ALLOW, AUDIT_ARCH, KILL_PROCESS, Machine, errno_answer
-from seccomp_model import SCMP, Model, call, profile
 
+from bpf_emulator import ALLOW, AUDIT_ARCH, KILL_PROCESS, Machine, errno_answer
 from sampan.errors import InvalidRequest
 from sampan.linux.syscalls.numbers import numbers
 from sampan.runtime.seccomp import compile_profile, default_profile, resolve
+from seccomp_model import DOCKERS, SCMP, Model, call, profile
 
 X86 = AUDIT_ARCH["x86_64"]
 MACHINES = [
@@ -23,13 +23,6 @@ MACHINES = [
     ("i386", ["X86"], ["i386"]),
 ]
 FIRSTS = [0, 1, 2, 8, *range(11, 47), 0x20000, 0x20008, 0xFFFFFFFF, 2**32, 2**32 + 38, 0x10000000, 0x7E020000]
-DOCKERS = frozenset(
-    f"CAP_{name}"
-    for name in (
-        "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP "
-        "SETUID SYS_CHROOT"
-    ).split()
-)
 
 
 def compiled(seccomp: dict[str, Any], architecture: str = "x86_64") -> Machine:

@@ -1,8 +1,8 @@
 """Do programs written backwards jump where they should, however far?"""
 
 import pytest
-from bpf_emulator import Machine
 
+from bpf_emulator import Machine
 from sampan.errors import InvalidRequest
 from sampan.runtime.bpf_program import JEQ, JGE, Program
 
