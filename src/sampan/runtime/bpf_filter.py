@@ -9,8 +9,9 @@ another ABI. x32 calls share the architecture of x86-64 and are told apart by a 
 part of its search; without x32 in the profile that part kills, like an unknown architecture.
 
 A run of neighbouring numbers with the same answer is one leaf of the search: Docker's profile has 161 on x86-64 (x32
-included), so seven or eight comparisons decide. What the argument registers hold is compared as 64 bits in two halves, high half first. On a
-32-bit ABI the high half is always zero, and equality means the low halves are equal: profiles write -1 as 64 bits.
+included), so seven or eight comparisons decide. What the argument registers hold is compared as 64 bits in two halves,
+high half first. On a 32-bit ABI the high half is always zero, and equality means that the low halves are equal:
+profiles write -1 as 64 bits.
 
 For each call: rules with conditions in the order of the profile, then the first without; a rule that was meant to
 refuse more is never hidden behind one that allows in general. A number above the highest that the profile mentions
