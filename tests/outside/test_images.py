@@ -129,11 +129,11 @@ def test_load_of_an_oci_layout(
 
 
 def test_layers_hide_and_replace(docker: Docker, tmp_path: Path, busybox: bytes, tag: str) -> None:
-    directory = {"type": tarfile.DIRTYPE}
-    first = tar([file("d", **directory), file("d/a", b"a1"), file("d/b", b"b1"), file("e", **directory), file("e/x", b"x1"),
+    folder = {"type": tarfile.DIRTYPE}
+    first = tar([file("d", **folder), file("d/a", b"a1"), file("d/b", b"b1"), file("e", **folder), file("e/x", b"x1"),
                  file("f", b"f1"), link("s", "d/a"), link("h", "f", tarfile.LNKTYPE)])  # fmt: skip
-    second = tar([file("d/.wh.a"), file("d/c", b"c2"), file("e", **directory), file(f"e/{OPAQUE}"), file("e/y", b"y2"),
-                  file("f", **directory), file("f/now", b"a directory")])  # fmt: skip
+    second = tar([file("d/.wh.a"), file("d/c", b"c2"), file("e", **folder), file(f"e/{OPAQUE}"), file("e/y", b"y2"),
+                  file("f", **folder), file("f/now", b"a directory")])  # fmt: skip
     load(docker, tmp_path, docker_archive(tag, [busybox, first, second]))
     says(docker(*ONCE, tag, "sh", "-c", "ls d e f; cat d/b d/c e/y h; readlink s"),
          "d:\nb\nc\n\ne:\ny\n\nf:\nnow\nb1c2y2f1d/a\n")  # fmt: skip
