@@ -16,7 +16,7 @@ from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.launch import Launched
 from sampan.runtime.namespaces import become_root_inside
 from sampan.runtime.plan import ContainerPlan, ProcessPlan
-from sampan.runtime.protocol import receive, send
+from sampan.runtime.protocol import BrokenMessage, receive, send
 from sampan.runtime.status import StartFailed
 from sampan.runtime.steps import failure, sentence, step
 
@@ -32,10 +32,10 @@ NAMESPACE_FILES = (
 )
 
 
-def execute(
+def begin(
     plan: ContainerPlan, process: ProcessPlan, pid: int, cgroup: Cgroup, *, stdio: Sequence[int], preserve: int = 0
 ) -> Launched:
-    """Start `process` in the container of first process `pid`. Raises StartFailed (126, 127 for the program)."""
+    """Clone `process` into the container of first process `pid`; `advance` tells how it goes on. Raises StartFailed."""
     try:
         opened = _open_namespaces(pid)
         tasks, unified = cgroup.open_to_join()
@@ -62,7 +62,7 @@ def execute(
         for fd in (own, inside, *tasks, *(fd for _, fd in opened), *([unified] if unified is not None else [])):
             os.close(fd)
         theirs.close()
-    return _listen(Launched(pid=child, pidfd=pidfd), ours)
+    return Launched(pid=child, pidfd=pidfd, channel=ours)
 
 
 def _open_namespaces(pid: int) -> tuple[tuple[int, int], ...]:
@@ -101,18 +101,28 @@ def _join(plan: ContainerPlan, given: init.Inherited) -> None:
     init.finish(plan, given, environment)
 
 
-def _listen(launched: Launched, channel: socket.socket) -> Launched:
+def advance(launched: Launched) -> bool:
+    """Take one report from the joining process; True once the program runs. Raises StartFailed with the reason."""
+    channel = launched.channel
+    if channel is None:
+        return True
     try:
-        while (received := receive(channel)) is not None:
-            message, fds = received
-            if message.get("terminal"):
-                launched.terminal = fds[0]
-            elif "failed" in message:
-                os.waitpid(launched.pid, 0)
-                os.close(launched.pidfd)
-                if launched.terminal >= 0:
-                    os.close(launched.terminal)
-                raise failure(message)
-        return launched
-    finally:
+        received = receive(channel)
+    except (OSError, BrokenMessage) as error:
+        received = {"failed": "", "message": f"the joining process was lost: {error}", "exit_code": 125}, []
+    if received is None:
         channel.close()
+        launched.channel = None
+        return True
+    message, fds = received
+    if message.get("terminal"):
+        launched.terminal = fds[0]
+    elif "failed" in message:
+        channel.close()
+        launched.channel = None
+        os.waitpid(launched.pid, 0)
+        os.close(launched.pidfd)
+        if launched.terminal >= 0:
+            os.close(launched.terminal)
+        raise failure(message)
+    return False

@@ -17,7 +17,7 @@ from sampan.runtime import init, namespaces
 from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.hooks import run_hooks, state_of
 from sampan.runtime.plan import ContainerPlan
-from sampan.runtime.protocol import Message, receive, send
+from sampan.runtime.protocol import receive, send
 from sampan.runtime.rootfs import make_overlay
 from sampan.runtime.status import StartFailed
 from sampan.runtime.steps import failure, sentence
@@ -109,7 +109,7 @@ def _clone_into(joined: Sequence[tuple[int, int]], flags: CloneFlag, unified: in
 def _converse(plan: ContainerPlan, launched: Launched) -> None:
     """Listen to the child until it executes or is held. Raises StartFailed with its reason."""
     channel = launched.channel
-    assert channel is not None  # noqa: S101 (set by _clone; for the type checker)
+    assert channel is not None
     while True:
         try:
             received = receive(channel)

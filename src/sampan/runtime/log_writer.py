@@ -11,12 +11,13 @@ from sampan.runtime.streams import LogOptions
 
 
 class LogWriter:
-    """The log of one container, open for appending. `generation` grows with every rotation."""
+    """The log of one container, open for appending. `generation` counts its rotations."""
 
     def __init__(self, options: LogOptions) -> None:
         self._options = options
         self._directory = os.open(options.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._lost = 0
+        self.generation = 0
         self._open()
 
     def _open(self) -> None:
@@ -66,13 +67,81 @@ class LogWriter:
             return  # the log goes on growing; losing output would be worse
         # Readers that lag behind hold the old file open themselves (output.py).
         os.close(self.fd)
+        self.generation += 1
         self._open()
 
-    def reopen_for_reading(self) -> int:
-        """A descriptor of the current file with a life of its own."""
-        return os.open(f"/proc/self/fd/{self.fd}", os.O_RDONLY | os.O_CLOEXEC)
+    def open_generation(self, generation: int) -> int | None:
+        """A descriptor to read the file of that generation by; None if it has been rotated away."""
+        try:
+            name = file_name(self.generation - generation)
+            return os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self._directory)
+        except FileNotFoundError:
+            return None
+
+    def oldest_generation(self) -> int:
+        """The oldest file that is still there; files from before this writer have negative numbers."""
+        age = 0
+        while age + 1 < self._options.max_files and self._exists(age + 1):
+            age += 1
+        return self.generation - age
+
+    def _exists(self, age: int) -> bool:
+        try:
+            os.stat(file_name(age), dir_fd=self._directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def keep_only_if(self, needed: bool) -> None:
+        """A log is kept whether or not a reader needs it; its stand-in without a log is not (Spool)."""
 
     def close(self) -> None:
         """Let go of the files."""
         os.close(self.fd)
         os.close(self._directory)
+
+
+class Spool:
+    """Stands in for the log of a container that keeps none: holds only what a slow reader has not had yet.
+
+    An unlinked file in `directory`, emptied when nobody is behind; past `limit` bytes new output is not kept, and the
+    reader that needed it is let go.
+    """
+
+    def __init__(self, directory: str, limit: int) -> None:
+        self.fd = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self.size = 0
+        self.generation = 0
+        self._limit = limit
+        self._needed = False
+
+    def append(self, stream: int, time_ns: int, payload: bytes) -> bool:
+        """Keep one read, if somebody is behind. The size counts on either way, so that places stay comparable."""
+        if not self._needed:
+            return True
+        if self.size + len(payload) > self._limit:
+            self.generation += 1  # whoever is behind finds its next file gone
+            return False
+        self.size += os.writev(self.fd, frame(stream, time_ns, payload))
+        return True
+
+    def open_generation(self, generation: int) -> int | None:
+        """A descriptor to read the spool by."""
+        if generation != self.generation:
+            return None
+        return os.open(f"/proc/self/fd/{self.fd}", os.O_RDONLY | os.O_CLOEXEC)
+
+    def oldest_generation(self) -> int:
+        """There is nothing older than now."""
+        return self.generation
+
+    def keep_only_if(self, needed: bool) -> None:
+        """Whether a reader is behind; when none is, the file is emptied."""
+        if self._needed and not needed:
+            os.ftruncate(self.fd, 0)
+            self.size = 0
+        self._needed = needed
+
+    def close(self) -> None:
+        """Let go of the file, which then is gone."""
+        os.close(self.fd)

@@ -51,7 +51,7 @@ def _problem(path: str) -> int:
 def execute(path: str, argv: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
     """execve(2). A failure now is the program's own, as runc has it: said on its stderr, exit code 255."""
     try:
-        os.execve(path, argv, environment)
+        os.execve(path, list(argv), environment)
     except OSError as error:
         os.write(2, f"exec {path}: {os.strerror(error.errno or 0).lower()}\n".encode("utf-8", "surrogateescape"))
         os._exit(255)

@@ -5,6 +5,7 @@ options"; mount(8)). Order is the spec's own, since a later mount may lie inside
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sampan.errors import InvalidRequest
@@ -131,11 +132,10 @@ def plan_cgroup_mount(
     A pure v2 machine has one; with v1 or both, a tmpfs holds one directory for each hierarchy, as on the host. Binds
     of the container's own directory show it as the root, with or without a cgroup namespace, and no more (A12, A13).
     """
-    attributes = {"set_attributes": mount.set_attributes, "clear_attributes": mount.clear_attributes}
     unified = [h for h in hierarchies if h.version == 2]
     if unified and len(hierarchies) == 1:
         source = unified[0].mount + (cgroup_path if private else "")
-        return [MountPlan(kind="bind", target=mount.target, source=source, **attributes)]
+        return [replace(mount, kind="bind", source=source)]
     quiet = MountAttr.NOSUID | MountAttr.NODEV | MountAttr.NOEXEC
     plans = [
         MountPlan(
@@ -148,14 +148,11 @@ def plan_cgroup_mount(
         )
     ]
     plans += [
-        MountPlan(
-            kind="bind",
-            target=f"{mount.target}/{h.mount.rsplit('/', 1)[-1]}",
-            source=h.mount + cgroup_path,
-            **attributes,
+        replace(
+            mount, kind="bind", target=f"{mount.target}/{h.mount.rsplit('/', 1)[-1]}", source=h.mount + cgroup_path
         )
         for h in hierarchies
     ]
     # Read-only last: the directories for the hierarchies had to be made in it first.
-    plans.append(MountPlan(kind="remount", target=mount.target, **attributes))
+    plans.append(replace(mount, kind="remount", source=""))
     return plans

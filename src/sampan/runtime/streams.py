@@ -24,7 +24,7 @@ class Stdio:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogOptions:
-    """Where a container's output is kept: `directory` ("" keeps none), files of `max_size` bytes, `max_files` of them."""
+    """Where a container's output is kept: `max_files` files of `max_size` bytes in `directory`; "" keeps none."""
 
     directory: str = ""
     max_size: int = 100 << 20

@@ -1,0 +1,125 @@
+"""Where does a container's output go?
+
+Into the log first, then to everyone attached. A reader that cannot keep up reads the log later (reader.py); one that
+takes nothing for a minute after the container has ended is let go.
+"""
+
+import os
+import time
+from collections.abc import Callable
+
+from sampan.runtime.log_writer import LogWriter, Spool
+from sampan.runtime.reactor import READ, WRITE, Reactor
+from sampan.runtime.reader import Reader, ReaderGone
+
+READ_SIZE = 64 << 10
+IDLE_SECONDS = 60.0
+TURN_READS = 16  # reads of one descriptor in a turn, so that others get theirs
+
+
+class Output:
+    """The container's two output streams, its log and its readers."""
+
+    def __init__(self, reactor: Reactor, log: LogWriter | Spool, on_gone: Callable[[Reader], None]) -> None:
+        self._reactor = reactor
+        self._log = log
+        self._on_gone = on_gone
+        self._pipes: dict[int, int] = {}
+        self.readers: list[Reader] = []
+        self._closing = False
+
+    def add_pipe(self, fd: int, stream: int) -> None:
+        """Read output from `fd`, a non-blocking pipe or pty master, as `stream` (1 stdout, 2 stderr)."""
+        self._pipes[fd] = stream
+        self._reactor.watch(fd, READ, lambda events: self._readable(fd))
+
+    def _readable(self, fd: int) -> None:
+        self.pump(fd)
+
+    def pump(self, fd: int) -> bool:
+        """Take what the container has written; True if there may be more."""
+        for _ in range(TURN_READS):
+            try:
+                data = os.read(fd, READ_SIZE)
+            except BlockingIOError:
+                return False
+            except OSError:
+                data = b""  # EIO: the last process with the pty's other end is gone (pty(7))
+            if not data:
+                self._reactor.forget(fd)
+                del self._pipes[fd]
+                os.close(fd)
+                return False
+            self._write(self._pipes[fd], data)
+        return True
+
+    def _write(self, stream: int, payload: bytes) -> None:
+        self._log.append(stream, time.time_ns(), payload)
+        for reader in list(self.readers):
+            was_behind = reader.behind
+            try:
+                reader.offer(stream, payload, self._log)
+            except ReaderGone:
+                self.remove(reader)
+                continue
+            if reader.behind and not was_behind:
+                self._log.keep_only_if(True)
+                self._reactor.wait_for(reader.sock.fileno(), reader.waits_for | WRITE)
+
+    def add(self, reader: Reader, *, replay: bool) -> None:
+        """Serve `reader` from now on; with `replay`, from the beginning of the log. Its socket is already watched."""
+        self.readers.append(reader)
+        if replay:
+            try:
+                reader.start_at(self._log, self._log.oldest_generation(), 0)
+            except ReaderGone:
+                return self.remove(reader)
+            self._reactor.wait_for(reader.sock.fileno(), reader.waits_for | WRITE)
+
+    def catch_up(self, reader: Reader) -> None:
+        """The reader's socket takes more."""
+        try:
+            reader.catch_up(self._log)
+        except ReaderGone:
+            return self.remove(reader)
+        if reader.behind:
+            return None
+        self._log.keep_only_if(any(r.behind for r in self.readers))
+        if self._closing:
+            return self.remove(reader)
+        self._reactor.wait_for(reader.sock.fileno(), reader.waits_for)
+
+    def remove(self, reader: Reader) -> None:
+        """The reader is done or gone."""
+        if reader in self.readers:
+            self.readers.remove(reader)
+            self._reactor.forget(reader.sock.fileno())
+            reader.close()
+            self._on_gone(reader)
+
+    def drain(self) -> bool:
+        """Take what a container that has ended left in its pipes; True when every writer has ended too."""
+        for fd in list(self._pipes):
+            while self.pump(fd):
+                pass
+        return not self._pipes
+
+    def finish(self) -> None:
+        """No more output will come: readers that are up to date end now, the others when they are."""
+        for fd in list(self._pipes):
+            self._reactor.forget(fd)
+            os.close(fd)
+        self._pipes.clear()
+        self._closing = True
+        for reader in [reader for reader in self.readers if not reader.behind]:
+            self.remove(reader)
+        if self.readers:
+            self._let_go_of_idle({})
+
+    def _let_go_of_idle(self, before: dict[int, tuple[int, int, int]]) -> None:
+        """A minute without progress ends a reader that nobody would wait for otherwise."""
+        now = {id(reader): reader.place for reader in self.readers}
+        for reader in [r for r in self.readers if before.get(id(r)) == now[id(r)]]:
+            self.remove(reader)
+        if self.readers:
+            self._reactor.later(IDLE_SECONDS, lambda: self._let_go_of_idle(now))

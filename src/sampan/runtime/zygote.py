@@ -1,0 +1,120 @@
+"""Where do container processes come from?
+
+From a small process that has everything loaded and nothing to hide: one thread, the standard library only, no open
+files but one socket, no knowledge beyond what each message brings. It forks a shim for every container; a fork of a
+large daemon would cost three times as much and drag its threads' locks along.
+
+It lives in a mount namespace of its own, in which the layers are mounted: the host never sees a mount of ours, and
+when the last process in it ends they are gone, whoever was killed in whatever order.
+"""
+
+import gc
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from typing import NoReturn
+
+from sampan.linux.close_range import close_range
+from sampan.linux.mount import MountFlag, UmountFlag, mount, umount2
+from sampan.linux.prctl import set_dumpable, set_name
+from sampan.linux.sched import CloneFlag, unshare
+from sampan.runtime import shim
+from sampan.runtime.plan import container_from_json
+from sampan.runtime.protocol import BrokenMessage, Message, close_all, receive, send
+from sampan.runtime.steps import sentence
+
+
+def main(fd: int) -> NoReturn:
+    """Serve the engine at the other end of socket `fd` until it closes it."""
+    harden(fd)
+    engine = socket.socket(fileno=fd)
+    mounted: set[str] = set()
+    gc.collect()
+    # What is here now is never looked at again by a collection, so a child's copy-on-write pages stay shared.
+    gc.freeze()
+    gc.disable()
+    send(engine, {"ready": True})
+    while True:
+        try:
+            received = receive(engine)
+        except (OSError, BrokenMessage):
+            received = None
+        if received is None:
+            os._exit(0)
+        message, fds = received
+        if message.get("op") == "start":
+            _start(message, fds, engine, mounted)
+        elif message.get("op") == "unmount":
+            _unmount(message["targets"], mounted)
+        close_all(fds)
+
+
+def harden(fd: int) -> None:
+    """Let nobody look in, and nothing be loaded later from a container's files."""
+    close_range(fd + 1)
+    set_name("sampan:zygote")
+    # No core file, no ptrace, no /proc/PID/{mem,environ,fd} for others; every shim and init inherits it (A02, A45).
+    set_dumpable(False)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # shims are reaped by the kernel; they report their ends themselves
+    unshare(CloneFlag.NEWNS)
+    mount("", "/", "", MountFlag.SLAVE | MountFlag.REC)
+    os.umask(0o022)
+    json.loads(json.dumps({"warm": [1.5, None, "é"]}))
+    # Python imports lazily; inside a container that would run the image's files (CVE-2019-14271).
+    sys.path.clear()
+    sys.meta_path.clear()
+    sys.path_importer_cache.clear()
+
+
+def _start(message: Message, fds: list[int], engine: socket.socket, mounted: set[str]) -> None:
+    """Fork the shim for one container; whatever goes wrong is said on the shim's own control socket."""
+    try:
+        for layer in message["shared"]:
+            _mount_layer(layer, mounted)
+        plan = container_from_json(message["plan"])
+        pid = os.fork()
+    except OSError as error:
+        return _refuse(fds[0], sentence(error))
+    except (KeyError, TypeError, ValueError) as error:
+        return _refuse(fds[0], f"{type(error).__name__}: {error}")
+    if pid == 0:
+        engine.close()
+        shim.main(message, plan, fds)
+    return None
+
+
+def _refuse(fd: int, reason: str) -> None:
+    control = socket.socket(fileno=os.dup(fd))
+    try:
+        send(control, {"event": "failed", "error": reason, "exit_code": 125})
+    except OSError:
+        pass  # nobody waits for the answer any more
+    control.close()
+
+
+def _mount_layer(layer: Message, mounted: set[str]) -> None:
+    target = layer["target"]
+    if target in mounted:
+        return
+    os.makedirs(target, 0o700, exist_ok=True)
+    data = ",".join(option for option in layer["options"] if option != "ro")
+    mount(layer["source"], target, layer["type"], MountFlag.RDONLY | MountFlag.NODEV, data)
+    mounted.add(target)
+
+
+def _unmount(targets: list[str], mounted: set[str]) -> None:
+    """Let go of layers that are being removed. Containers that still use them keep their own hold."""
+    for target in targets:
+        if target in mounted:
+            try:
+                umount2(target, UmountFlag.DETACH)
+            except OSError:
+                pass  # gone already
+            mounted.discard(target)
