@@ -45,10 +45,9 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A member that is in the layer store; `size` is the bytes of its files."""
+    """A member that is in the layer store."""
 
     diff_id: Digest
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +91,8 @@ class Archive:
             raise InvalidRequest(f"invalid archive: {what} {path!r} is not a document")
         return part.data
 
-    def layer(self, path: str, position: int, diff_id: Digest) -> Layer:
-        """The member that holds the layer `diff_id`. Raises InvalidRequest when it holds something else."""
+    def require_layer(self, path: str, position: int, diff_id: Digest) -> None:
+        """Let the member be in the layer store. Raises InvalidRequest when it is not the layer `diff_id`."""
         part = self._resolve(path, "layer")
         if isinstance(part, Blob):
             part = self._ingest(self._store.content.open(part.digest), diff_id)
@@ -101,7 +100,6 @@ class Archive:
             raise InvalidRequest(f"invalid archive: layer {path!r} is not a tar")
         if part.diff_id != diff_id:
             raise InvalidRequest(f'invalid diffID for layer {position}: expected "{diff_id}", got "{part.diff_id}"')
-        return part
 
     def blob(self, path: str) -> Digest | None:
         """The digest under which the member is kept as it came; None if it is not."""
@@ -135,7 +133,7 @@ class Archive:
         expected = _digest_in(path)
         if expected and expected.startswith("sha256:") and self._lease.keep_layer(expected):
             # It is here, whole and verified; what the archive has under this name adds nothing.
-            return Layer(expected, self._store.layers.info(expected).size)
+            return Layer(expected)
         bounded = _Bounded(source, member.size)
         head = bounded.peek()
         if head.startswith(_COMPRESSED):
@@ -169,10 +167,10 @@ class Archive:
 
     def _ingest(self, stream: Readable, expected: Digest | None) -> Layer:
         if expected and self._lease.keep_layer(expected):
-            return Layer(expected, self._store.layers.info(expected).size)
-        layer = self._store.layers.ingest(open_decompressed(stream), expected)
+            return Layer(expected)
+        layer = self._store.layers.ingest(stream, expected)
         self._lease.keep_layer(layer.diff_id)
-        return Layer(layer.diff_id, layer.size)
+        return Layer(layer.diff_id)
 
     def _resolve(self, path: str, what: str) -> Part:
         key = _key(path)

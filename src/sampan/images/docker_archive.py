@@ -21,10 +21,9 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An image that is complete in the stores and lacks only its row; `sizes` are those of its layers."""
+    """An image that is complete in the stores and lacks only its row."""
 
     config: ImageConfig
-    sizes: tuple[int, ...]
     references: tuple[Reference, ...] = ()
     parent: str = ""
     manifest: str = ""
@@ -46,11 +45,10 @@ def docker_images(archive: Archive, wanted: Platform | None) -> Iterator[Found]:
             raise InvalidRequest(
                 f"invalid manifest, layers length mismatch: expected {len(paths)}, got {len(config.diff_ids)}"
             )
-        pairs = enumerate(zip(paths, config.diff_ids, strict=True))
-        layers = [archive.layer(path, position, diff_id) for position, (path, diff_id) in pairs]
+        for position, (path, diff_id) in enumerate(zip(paths, config.diff_ids, strict=True)):
+            archive.require_layer(path, position, diff_id)
         yield Found(
             config,
-            tuple(layer.size for layer in layers),
             tuple(_tagged(name) for name in entry.texts("RepoTags") or ()),
             _parent(entry),
         )

@@ -95,7 +95,7 @@ def image_from_host(store: ImageStore, reference: Reference | None, programs: Se
             "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]},
         }
         references = [reference.with_default_tag()] if reference else []
-        return store.insert(parse_config(encode(document)), [layer.size], references)
+        return store.insert(parse_config(encode(document)), references)
 
 
 def build_from_host(programs: Sequence[str], output: IO[bytes]) -> int:

@@ -13,7 +13,6 @@ from sampan.images.changes import apply_changes
 from sampan.images.image import Image
 from sampan.images.moment import rfc3339
 from sampan.images.store import ImageStore
-from sampan.layers.compression import open_decompressed
 from sampan.oci.config import parse_config
 from sampan.oci.platform import Platform, host_platform
 from sampan.oci.reference import Reference, parse_reference, with_tag
@@ -39,14 +38,12 @@ def import_tar(
     # Before the upload: a wrong instruction should not cost a minute.
     config = apply_changes({}, changes) if changes else {}
     with store.lease() as lease:
-        layer = store.layers.ingest(open_decompressed(stream))
+        layer = store.layers.ingest(stream)
         lease.keep_layer(layer.diff_id)
         now = time.time_ns()
         document = _document(config, platform, layer.diff_id, rfc3339(now), message)
         references = [reference.with_default_tag()] if reference else []
-        return store.insert(
-            parse_config(encode(document)), [layer.size], references, tagged_ns=now if references else 0
-        )
+        return store.insert(parse_config(encode(document)), references, tagged_ns=now if references else 0)
 
 
 def import_reference(repository: str, tag: str) -> Reference | None:

@@ -58,7 +58,7 @@ def _insert(store: ImageStore, found: Found, emit: Emit) -> Image:
                     f"renaming the old one with ID {previous} to empty string\n"
                 }
             )
-    return store.insert(found.config, found.sizes, found.references, blobs=found.blobs, manifest=found.manifest)
+    return store.insert(found.config, found.references, blobs=found.blobs, manifest=found.manifest)
 
 
 def _link_parents(store: ImageStore, found: list[Found]) -> None:

@@ -39,7 +39,7 @@ def oci_images(archive: Archive, wanted: Platform | None) -> Iterator[Found]:
         # The same image under several names has an entry for each.
         known = found.get(image.config.digest)
         names = (*(known.references if known else ()), *_reference(descriptor))
-        found[image.config.digest] = Found(image.config, image.sizes, names, "", image.manifest, image.blobs)
+        found[image.config.digest] = Found(image.config, names, "", image.manifest, image.blobs)
     if wanted and not found:
         raise InvalidRequest(f"requested platform ({wanted}) is not in the archive")
     yield from found.values()
@@ -58,14 +58,14 @@ def _image(archive: Archive, descriptor: Descriptor, wanted: Platform | None) ->
         raise InvalidRequest(
             f"invalid manifest, layers length mismatch: expected {len(manifest.layers)}, got {len(config.diff_ids)}"
         )
-    sizes, blobs = [], []
+    blobs = []
     for position, (layer, diff_id) in enumerate(zip(manifest.layers, config.diff_ids, strict=True)):
         if layer.media_type not in LAYERS:
             raise InvalidRequest(f"unsupported layer media type {layer.media_type!r}")
-        sizes.append(archive.layer(_path(layer.digest), position, diff_id).size)
+        archive.require_layer(_path(layer.digest), position, diff_id)
         if blob := archive.blob(_path(layer.digest)):
             blobs.append(blob)
-    return Found(config, tuple(sizes), (), "", archive.keep(manifest.data), (manifest.digest, *blobs))
+    return Found(config, (), "", archive.keep(manifest.data), (manifest.digest, *blobs))
 
 
 def _manifest(archive: Archive, descriptor: Descriptor, wanted: Platform, depth: int) -> Manifest:

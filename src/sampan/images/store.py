@@ -10,7 +10,7 @@ import re
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -29,20 +29,18 @@ _ID_PREFIX = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})")
 
 
 class LayerInfo(Protocol):
-    """What is known about a layer: `size` is the bytes of its files, as docker counts them."""
+    """What is known about a layer that came in."""
 
     @property
     def diff_id(self) -> Digest: ...
-    @property
-    def size(self) -> int: ...
 
 
 class LayerStore(Protocol):
     """What images ask of `layers.store.Layers`."""
 
-    def ingest(self, stream: Readable, expected: Digest | None = None) -> LayerInfo: ...
+    def ingest(self, stream: Readable, expected_diff_id: Digest | None = None) -> LayerInfo: ...
     def has(self, diff_id: Digest) -> bool: ...
-    def info(self, diff_id: Digest) -> LayerInfo: ...
+    def files_bytes(self, diff_id: Digest) -> int: ...
     def remove(self, diff_id: Digest) -> None: ...
     def tar(self, diff_id: Digest) -> Path: ...
     def diff_ids(self) -> Iterable[Digest]: ...
@@ -141,7 +139,6 @@ class ImageStore:
     def insert(
         self,
         config: ImageConfig,
-        sizes: Sequence[int],
         references: Iterable[Reference] = (),
         *,
         blobs: Iterable[Digest] = (),
@@ -150,7 +147,7 @@ class ImageStore:
     ) -> Image:
         """Make an image of content and layers that are here (and leased), named by `references`."""
         image_id = config.digest
-        layers = list(zip(config.diff_ids, sizes, strict=True))
+        layers = [(diff_id, self.layers.files_bytes(diff_id)) for diff_id in config.diff_ids]
         with self.lease() as lease:
             lease.keep_blob(image_id)
             self.content.put_bytes(config.data)

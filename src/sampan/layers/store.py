@@ -27,7 +27,7 @@ from sampan.layers.ingest import INDEX_NAME, TAR_NAME, write_layer
 from sampan.layers.probe import DIRECTORY, EROFS, probe_backend
 from sampan.layers.stream import CHUNK_BYTES, Source
 from sampan.layers.unpack import Unpacker
-from sampan.layers.walk import IMPLIED_ROOT_NUMBER, IndexReader
+from sampan.layers.walk import IMPLIED_ROOT_NUMBER, IndexReader, files_bytes
 from sampan.layers.whiteout import OPAQUE_XATTR
 from sampan.linux.remove_tree import remove_tree
 from sampan.linux.syncfs import syncfs
@@ -101,6 +101,11 @@ class Layers:
     def info(self, diff_id: str) -> LayerInfo:
         """Size of a layer in the store; NotFound."""
         return LayerInfo(diff_id, self.tar(diff_id).stat().st_size)
+
+    def files_bytes(self, diff_id: str) -> int:
+        """The bytes of the layer's files, as docker counts an image's size; NotFound."""
+        with open(self._find(diff_id) / INDEX_NAME, "rb") as file:
+            return files_bytes(file.fileno())
 
     def diff_ids(self) -> list[str]:
         """All layers in the store, sorted."""

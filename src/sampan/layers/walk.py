@@ -4,12 +4,14 @@ The way back from `erofs`' bytes to values: for unpacking where EROFS cannot be 
 Only files that `index` wrote are read; the reader is no defence against others.
 """
 
+import mmap
 import os
 import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from sampan.layers import erofs
+from sampan.layers.tar import Kind
 
 ROOT_NID = erofs.ROOT_OFFSET >> erofs.SLOT_BITS
 IMPLIED_ROOT_NUMBER = 1  # the first inode of an index is the root that stands until a member names it
@@ -86,6 +88,31 @@ class IndexReader:
         offset = file.tail + -file.tail % erofs.CHUNK_INDEX.size
         _, _, block = erofs.CHUNK_INDEX.unpack(os.pread(self._descriptor, erofs.CHUNK_INDEX.size, offset))
         return int(block) << erofs.BLOCK_BITS
+
+
+def files_bytes(descriptor: int) -> int:
+    """The bytes of all files of an index: a file with several names once, a symlink as long as its target.
+
+    What `docker images` calls size. The index is mapped: a pread(2) for every inode would take ten times as long.
+    """
+    seen = {ROOT_NID}
+    pending = [ROOT_NID]
+    total = 0
+    with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as index:
+        while pending:
+            _, _, _, _, size, place, *_ = erofs.INODE.unpack_from(index, pending.pop() << erofs.SLOT_BITS)
+            begin = place << erofs.BLOCK_BITS
+            for block in range(begin, begin + size, erofs.BLOCK):
+                dirents = index[block : block + erofs.DIRENT.unpack_from(index, block)[1]]
+                for nid, _, kind in erofs.DIRENT.iter_unpack(dirents):
+                    if nid in seen:  # another name of a file, or one of the dots
+                        continue
+                    seen.add(nid)
+                    if kind == Kind.DIRECTORY:
+                        pending.append(nid)
+                    else:
+                        total += erofs.INODE.unpack_from(index, nid << erofs.SLOT_BITS)[4]
+    return total
 
 
 def _xattrs(body: bytes) -> dict[bytes, bytes]:
