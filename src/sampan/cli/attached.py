@@ -9,8 +9,8 @@ import os
 
 from sampan.cli.command import Call, Failure
 from sampan.client.connection import Response
-from sampan.client.detach import parse_keys
 from sampan.client.stream import Streams
+from sampan.wire.detachkeys import parse as parse_keys
 
 STDIN = 0
 GIVEN_UP = 1

@@ -17,7 +17,7 @@ ANY = 1 << 30
 class Command:
     """A command as its module declares it. `run` returns the exit code."""
 
-    __slots__ = ("details", "flags", "interspersed", "most", "least", "run", "usage")  # noqa: RUF023 - least before most reads wrong sorted
+    __slots__ = ("details", "flags", "interspersed", "least", "most", "raw", "run", "usage")
 
     def __init__(
         self,
@@ -29,6 +29,7 @@ class Command:
         most: int = 0,
         interspersed: bool = True,
         details: str = "",
+        raw: bool = False,
     ) -> None:
         self.usage = usage
         self.run = run
@@ -37,6 +38,7 @@ class Command:
         self.most = most
         self.interspersed = interspersed
         self.details = details
+        self.raw = raw  # reads its own flags: all words are its arguments, --help included
 
     def complaint(self, count: int) -> str:
         """What is wrong with so many arguments; empty when nothing is."""

@@ -47,7 +47,9 @@ def read_switch(text: str) -> bool:
 def read_number(text: str) -> int:
     """A whole number; 0x, 0o and 0b prefixes are understood as in docker's flags."""
     try:
-        return int(text, 0) if not text.lstrip("+-").startswith("0") or not text.lstrip("+-").isdigit() else int(text, 8)
+        return (
+            int(text, 0) if not text.lstrip("+-").startswith("0") or not text.lstrip("+-").isdigit() else int(text, 8)
+        )
     except ValueError:
         raise ValueError("it is not a whole number") from None
 

@@ -33,14 +33,17 @@ def command_help(program: str, name: str, entry: Entry, command: Command) -> str
 def group_help(program: str, group: str) -> str:
     """The help text of `sampan container` and its like."""
     entry = COMMANDS[group]
-    return "\n\n".join(
-        [
-            usage_line(program, group, "COMMAND"),
-            entry.summary,
-            "Commands:\n" + render_entries(children(group)),
-            f"Run '{program} {group} COMMAND --help' for more information on a command.",
-        ]
-    ) + "\n"
+    return (
+        "\n\n".join(
+            [
+                usage_line(program, group, "COMMAND"),
+                entry.summary,
+                "Commands:\n" + render_entries(children(group)),
+                f"Run '{program} {group} COMMAND --help' for more information on a command.",
+            ]
+        )
+        + "\n"
+    )
 
 
 def program_help(program: str, flags: Iterable[Flag]) -> str:

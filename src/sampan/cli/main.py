@@ -20,18 +20,19 @@ from sampan.errors import SampanError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from sampan.client.endpoint import Endpoint
     from sampan.client.engine import Engine
 
 GLOBAL_FLAGS = (
-    Flag("config", TEXT, "Where docker's configuration and contexts are (default \"~/.docker\")"),
+    Flag("config", TEXT, 'Where docker\'s configuration and contexts are (default "~/.docker")'),
     Flag("context", TEXT, "Name of the context to use to connect to the engine", short="c"),
     Flag("debug", SWITCH, "Enable debug mode: errors come with a traceback", short="D"),
     Flag("host", LIST, "Socket of the engine to connect to", short="H"),
     Flag("log-level", TEXT, "Accepted for docker's sake", short="l", hidden=True),
     Flag("tls", SWITCH, "Use TLS; implied by --tlsverify"),
-    Flag("tlscacert", TEXT, "Trust certificates signed only by this authority (default \"~/.docker/ca.pem\")"),
-    Flag("tlscert", TEXT, "Path to the TLS certificate file (default \"~/.docker/cert.pem\")"),
-    Flag("tlskey", TEXT, "Path to the TLS key file (default \"~/.docker/key.pem\")"),
+    Flag("tlscacert", TEXT, 'Trust certificates signed only by this authority (default "~/.docker/ca.pem")'),
+    Flag("tlscert", TEXT, 'Path to the TLS certificate file (default "~/.docker/cert.pem")'),
+    Flag("tlskey", TEXT, 'Path to the TLS key file (default "~/.docker/key.pem")'),
     Flag("tlsverify", SWITCH, "Use TLS and verify the remote"),
     Flag("version", SWITCH, "Print version information and quit", short="v"),
 )
@@ -110,7 +111,10 @@ def call(program: str, settings: Options, name: str, entry: Entry, words: list[s
     command: Command = getattr(import_module(f"sampan.cli.commands.{module}"), variable or "COMMAND")
     usage = f"{program} {name} {command.usage.partition(chr(10))[0]}".rstrip()
     try:
-        options, arguments = parse(command.flags, words, interspersed=command.interspersed)
+        if command.raw:
+            options, arguments = Options(()), words
+        else:
+            options, arguments = parse(command.flags, words, interspersed=command.interspersed)
         complaint = command.complaint(len(arguments))
         if complaint:
             bad_usage(err, f"{program}: '{program} {name}' {complaint}", usage, f"{program} {name}")
@@ -187,7 +191,14 @@ def open_engine(settings: Options, err: Output) -> Engine:
         tls_verify=settings["tlsverify"],
         tls_files=(settings["tlscacert"], settings["tlscert"], settings["tlskey"]),
     )
-    wake = None
-    if endpoint.is_default and os.geteuid() == 0:
-        from sampan.cli.wake import wake
-    return Engine(endpoint, version=os.environ.get("DOCKER_API_VERSION", ""), wake=wake)
+    version = os.environ.get("DOCKER_API_VERSION", "")
+    if not endpoint.is_default or os.geteuid() != 0:
+        return Engine(endpoint, version=version)
+    return Engine(endpoint, version=version, wake=wake_daemon)
+
+
+def wake_daemon(endpoint: Endpoint) -> bool:
+    """Start the daemon; imported here because most commands find it running."""
+    from sampan.cli.wake import wake
+
+    return wake(endpoint)

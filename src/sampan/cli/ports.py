@@ -30,7 +30,12 @@ def displayed(ports: list[dict[str, Any]]) -> str:
         else:
             runs.append([private, private])
     shown = [
-        (first, f"{host(address)}:{span(first, last)}->{span(first, last)}/{kind}" if address else f"{span(first, last)}/{kind}")
+        (
+            first,
+            f"{host(address)}:{span(first, last)}->{span(first, last)}/{kind}"
+            if address
+            else f"{span(first, last)}/{kind}",
+        )
         for (address, kind), runs in ranges.items()
         for first, last in runs
     ]

@@ -73,6 +73,7 @@ COMMANDS: dict[str, Entry] = {
     "volume": Entry("", "Manage volumes", MANAGEMENT),
     "attach": ATTACH,
     "completion": Entry("completion", "Print a shell's completion script (bash, zsh or fish)"),
+    "__complete": Entry("completion:COMPLETE", "Candidates for the last word", hidden=True),
     "create": CREATE,
     "daemon": Entry("daemon", "Run the engine itself"),
     "events": EVENTS,

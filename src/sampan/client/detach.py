@@ -1,35 +1,9 @@
-"""Which keys leave a container running and give the terminal back?
+"""Has the user pressed the keys that leave a container running and give the terminal back?
 
-`ctrl-p,ctrl-q` unless told otherwise. The keys are watched for here and not only in the engine, so that they also work
-while the engine does not answer.
+The engine watches for them too; here they also work while it does not answer. Which keys: `wire/detachkeys.py`.
 """
 
 from __future__ import annotations
-
-from sampan.errors import InvalidRequest
-
-DEFAULT_KEYS = b"\x10\x11"
-CONTROL = {"@": 0, "[": 27, "\\": 28, "]": 29, "^": 30, "_": 31}
-
-
-def parse_keys(text: str) -> bytes:
-    """`ctrl-a,x` as the bytes a terminal sends; empty text means the default keys. Raises InvalidRequest."""
-    if not text:
-        return DEFAULT_KEYS
-    keys = bytearray()
-    for name in text.split(","):
-        letter = name.removeprefix("ctrl-").lower()
-        if len(name) == 1 and name.isascii():
-            keys += name.encode("ascii")
-        elif name.startswith("ctrl-") and len(letter) == 1 and "a" <= letter <= "z":
-            keys.append(ord(letter) - ord("a") + 1)
-        elif name.startswith("ctrl-") and letter in CONTROL:
-            keys.append(CONTROL[letter])
-        elif name == "DEL":
-            keys.append(127)
-        else:
-            raise InvalidRequest(f"unknown detach key {name!r}: use letters and ctrl-LETTER, separated by commas, as in ctrl-p,ctrl-q")
-    return bytes(keys)
 
 
 class Watcher:

@@ -1,6 +1,6 @@
 """Where is the engine? From flags, environment and contexts to one address and its TLS settings.
 
-Order: `-H` or `--context`, then SAMPAN_HOST, DOCKER_HOST, SAMPAN_CONTEXT, DOCKER_CONTEXT, then the local default socket.
+Order: `-H` or `--context`, SAMPAN_HOST, DOCKER_HOST, SAMPAN_CONTEXT, DOCKER_CONTEXT, then the local default socket.
 The `currentContext` of ~/.docker/config.json is left alone on purpose: it says where *docker* goes.
 """
 
@@ -110,7 +110,9 @@ def from_context(name: str, config_directory: str) -> Endpoint:
             docker = json.load(file)["Endpoints"]["docker"]
         url = str(docker["Host"])
     except FileNotFoundError:
-        raise NotFound(f'context "{name}": context not found: docker\'s contexts are in {config_directory}/contexts') from None
+        raise NotFound(
+            f'context "{name}": context not found: docker\'s contexts are in {config_directory}/contexts'
+        ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidRequest(f'context "{name}" cannot be read: {error}') from None
     certificates = f"{config_directory}/contexts/tls/{key}/docker"

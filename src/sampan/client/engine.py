@@ -34,7 +34,9 @@ class Refused(SampanError):
 class Engine:
     """An engine at an endpoint. `wake` may start one that does not answer yet, and says whether it did."""
 
-    def __init__(self, endpoint: Endpoint, *, version: str = "", wake: Callable[[Endpoint], bool] | None = None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, *, version: str = "", wake: Callable[[Endpoint], bool] | None = None
+    ) -> None:
         self.endpoint = endpoint
         self.server_fields: dict[str, str] = {}  # the header of its answer to /_ping
         self._version = version
@@ -113,7 +115,9 @@ class Engine:
         content = self.send(method, path, query, body=body).read()
         return json.loads(content) if content else None
 
-    def _send(self, method: str, target: str, fields: dict[str, str], content: bytes, data: Iterable[bytes]) -> Response:
+    def _send(
+        self, method: str, target: str, fields: dict[str, str], content: bytes, data: Iterable[bytes]
+    ) -> Response:
         headers = {"Host": "sampan", "User-Agent": "sampan", **fields}
         request = render_request(method, target, headers, content)
         return self._connection().send(method, request, data)
@@ -135,7 +139,7 @@ class Engine:
 
 
 def version_number(version: str) -> tuple[int, ...]:
-    """"1.41" as (1, 41), so that versions compare."""
+    """ "1.41" as (1, 41), so that versions compare."""
     return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))
 
 

@@ -47,5 +47,5 @@ def absolute(text: str) -> str:
         return f"{int(parsed.timestamp())}.{digits[:9]:0<9}"
     except (ValueError, OverflowError):
         raise InvalidRequest(
-            f"failed to parse {text!r} as a time: use 2026-11-23T23:30:00Z, 10m for ten minutes ago, or seconds since 1970"
+            f"failed to parse {text!r} as a time: use 2026-11-23T23:30:00Z, 10m (ten minutes ago), or Unix seconds"
         ) from None

@@ -10,11 +10,12 @@ import os
 import select
 import socket
 
-from sampan.client.demultiplex import STDERR, SYSTEM_ERROR, Demultiplexer
 from sampan.client.detach import Watcher
 from sampan.errors import Unavailable
+from sampan.wire.stdcopy import Decoder, Stream
 
-READ_SIZE = 32 * 1024
+READ_SIZE = 64 * 1024
+STDOUT, STDERR = 1, 2
 
 
 class Detached(Exception):
@@ -29,7 +30,7 @@ class Streams:
     ) -> None:
         self._connection = connection
         self._first = first
-        self._demultiplexer = Demultiplexer() if framed else None
+        self._screen = Screen(framed=framed)
         self._stdin = stdin
         self._watcher = Watcher(keys) if keys else None
         self._unsent = b""
@@ -38,7 +39,7 @@ class Streams:
     def copy(self, *, output: bool = True) -> None:
         """Copy until the container's output ends (or, without `output`, until our input does). Raises Detached."""
         if self._first:
-            self._show(self._first)
+            self._screen.show(self._first)
         if self._stdin is None:
             self._end_input()
         while output or not self._input_ended:
@@ -47,14 +48,14 @@ class Streams:
                 return
             if self._unsent:
                 self._send(b"")
-            elif self._stdin in ready:
+            elif self._stdin is not None and self._stdin in ready:
                 self._take_input(self._stdin)
 
     def close(self) -> None:
         """Hang up."""
         self._connection.close()
 
-    def _ready(self) -> set[int | None]:
+    def _ready(self) -> set[int]:
         poll = select.poll()
         poll.register(self._connection, select.POLLIN | (select.POLLOUT if self._unsent else 0))
         if self._stdin is not None and not self._input_ended and not self._unsent:
@@ -71,19 +72,10 @@ class Streams:
                 return False
             if not data:
                 return False
-            self._show(data)
+            self._screen.show(data)
             # TLS may hold decrypted bytes of which poll(2) knows nothing.
             if not getattr(self._connection, "pending", lambda: 0)():
                 return True
-
-    def _show(self, data: bytes) -> None:
-        if self._demultiplexer is None:
-            write_all(1, data)
-            return
-        for stream, payload in self._demultiplexer.feed(data):
-            if stream == SYSTEM_ERROR:
-                raise Unavailable(f"error from daemon in stream: {payload.decode('utf-8', 'replace')}")
-            write_all(2 if stream == STDERR else 1, payload)
 
     def _take_input(self, stdin: int) -> None:
         try:
@@ -135,6 +127,30 @@ class Streams:
             pass
         finally:
             self._connection.setblocking(True)
+
+
+class Screen:
+    """Where a container's output goes: our stdout and stderr, as its frames say; stdout when there are none."""
+
+    def __init__(self, *, framed: bool) -> None:
+        self._decoder = Decoder() if framed else None
+
+    def show(self, data: bytes) -> None:
+        """Write what `data` brings. Raises Unavailable when the engine reports that it lost the container's output."""
+        if self._decoder is None:
+            write_all(STDOUT, data)
+            return
+        joined: list[tuple[Stream, list[bytes]]] = []
+        for stream, piece in self._decoder.feed(data):
+            if joined and joined[-1][0] == stream:
+                joined[-1][1].append(piece)
+            else:
+                joined.append((stream, [piece]))
+        for stream, pieces in joined:
+            payload = b"".join(pieces)
+            if stream == Stream.SYSTEM_ERROR:
+                raise Unavailable(f"error from daemon in stream: {payload.decode('utf-8', 'replace')}")
+            write_all(STDERR if stream == Stream.STDERR else STDOUT, payload)
 
 
 def write_all(fd: int, data: bytes) -> None:

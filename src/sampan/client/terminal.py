@@ -78,7 +78,7 @@ PATIENCE = 3
 
 @contextmanager
 def forwarded_signals(engine: Engine, kill_path: str, *, give_up: Callable[[], None]) -> Iterator[None]:
-    """Signals sent to us go to the container (`--sig-proxy`); `give_up` is called at the third of SIGINT and SIGTERM."""
+    """Signals sent to us go to the container (`--sig-proxy`); `give_up` is called at the third SIGINT or SIGTERM."""
     impatient = 0
 
     def forward(number: int, frame: object) -> None:

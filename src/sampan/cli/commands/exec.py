@@ -9,9 +9,9 @@ from sampan.cli.command import ANY, Call, Command, Failure
 from sampan.cli.create.body import environment
 from sampan.cli.flags import LIST, SWITCH, TEXT, Flag
 from sampan.cli.values import ENVIRONMENT
-from sampan.client.detach import parse_keys
 from sampan.client.engine import named
 from sampan.client.stream import Detached
+from sampan.wire.detachkeys import parse as parse_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

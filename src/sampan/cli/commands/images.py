@@ -88,9 +88,9 @@ def image_row(image: dict[str, Any], repository: str, tag: str, digest: str, *, 
             "Containers": lambda: "N/A" if image.get("Containers", -1) == -1 else str(image["Containers"]),
             "VirtualSize": lambda: decimal_size(image["Size"]),
             "SharedSize": lambda: size_or_unknown("SharedSize"),
-            "UniqueSize": lambda: "N/A"
-            if image.get("SharedSize", -1) == -1
-            else decimal_size(image["Size"] - image["SharedSize"], 3),
+            "UniqueSize": lambda: (
+                "N/A" if image.get("SharedSize", -1) == -1 else decimal_size(image["Size"] - image["SharedSize"], 3)
+            ),
         }
     )
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from sampan.cli.command import Call, Command
 from sampan.cli.flags import SWITCH, TEXT, Flag
-from sampan.client.demultiplex import STDERR, Demultiplexer
 from sampan.client.engine import named
 from sampan.client.moments import moment
-from sampan.client.stream import write_all
+from sampan.client.stream import Screen
 
 
 def run(call: Call) -> int:
@@ -23,14 +22,9 @@ def run(call: Call) -> int:
             query[flag] = moment(options[flag])
     call.out.flush()
     response = call.engine.send("GET", named("containers", container["Id"], "logs"), query)
-    if container["Config"]["Tty"]:
-        for piece in response.pieces():
-            write_all(1, piece)
-        return 0
-    frames = Demultiplexer()
+    screen = Screen(framed=not container["Config"]["Tty"])
     for piece in response.pieces():
-        for stream, payload in frames.feed(piece):
-            write_all(2 if stream == STDERR else 1, payload)
+        screen.show(piece)
     return 0
 
 

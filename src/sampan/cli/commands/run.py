@@ -58,9 +58,7 @@ def run_attached(call: Call, container_id: str, body: dict[str, Any], scope: Exi
         from sampan.client.terminal import forwarded_signals
 
         scope.enter_context(forwarded_signals(call.engine, f"{path}/kill", give_up=give_up))
-    query = attach_query(
-        stdin=body["AttachStdin"], stdout=body["AttachStdout"], stderr=body["AttachStderr"], keys=keys
-    )
+    query = attach_query(stdin=body["AttachStdin"], stdout=body["AttachStdout"], stderr=body["AttachStderr"], keys=keys)
     attached = call.engine.upgrade(f"{path}/attach", query)
     condition = "removed" if body["HostConfig"]["AutoRemove"] else "next-exit"
     waited = call.engine.send("POST", f"{path}/wait", {"condition": condition})
@@ -88,9 +86,11 @@ def read_body(call: Call) -> dict[str, Any]:
     options = call.options
     try:
         if options["pull"] not in ("always", "missing", "never"):
-            raise Failure(f"invalid pull option: {options['pull']!r}: must be one of \"always\", \"missing\" or \"never\"")
+            raise Failure(f'invalid pull option: {options["pull"]!r}: must be one of "always", "missing" or "never"')
         if options["use-api-socket"]:
-            raise Failure("--use-api-socket is not in this version: mount the socket with -v, if you trust the container")
+            raise Failure(
+                "--use-api-socket is not in this version: mount the socket with -v, if you trust the container"
+            )
         check_reference(call.arguments[0])
         body = container_create(options, call.arguments[0], call.arguments[1:])
     except (Failure, SampanError) as failure:

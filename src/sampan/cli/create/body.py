@@ -37,7 +37,7 @@ def config(options: Options, image: str, words: list[str]) -> dict[str, Any]:
     attach = options["attach"] or ["stdout", "stderr"]
     attach_stdin = options["interactive"] or "stdin" in attach
     entrypoint = [options["entrypoint"]] if options.given("entrypoint") else None
-    binds, volumes = split_volumes(options["volume"])
+    _, volumes = split_volumes(options["volume"])
     body: dict[str, Any] = {
         "Hostname": options["hostname"],
         "Domainname": options["domainname"],
@@ -51,7 +51,7 @@ def config(options: Options, image: str, words: list[str]) -> dict[str, Any]:
         "Env": environment(options["env-file"], options["env"]),
         "Cmd": words or None,
         "Image": image,
-        "Volumes": dict.fromkeys(volumes, {}),
+        "Volumes": {path: {} for path in volumes},
         "WorkingDir": options["workdir"],
         "Entrypoint": entrypoint,
         "OnBuild": None,

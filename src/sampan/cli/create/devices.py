@@ -90,7 +90,9 @@ def read_gpus(text: str) -> list[dict[str, Any]]:
         elif key == "capabilities":
             request["Capabilities"] = [[*value.split(","), "gpu"]]
         elif key == "options":
-            request["Options"] = {name: setting for name, _, setting in (part.partition("=") for part in value.split(","))}
+            request["Options"] = {
+                name: setting for name, _, setting in (part.partition("=") for part in value.split(","))
+            }
         else:
             raise ValueError(f"unexpected key '{key}' in '{field}'")
     if not count_given and request["DeviceIDs"] is None:

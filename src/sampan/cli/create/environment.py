@@ -1,4 +1,4 @@
-"""What is in a file for --env-file or --label-file? Lines NAME=VALUE, and for variables NAME alone; # starts a comment."""
+"""What is in a file for --env-file or --label-file? Lines NAME=VALUE, for variables also NAME alone; # for comments."""
 
 from __future__ import annotations
 

@@ -104,9 +104,7 @@ NETWORK = (
     Flag("link", listed("network:read_link"), "Add link to another container"),
     Flag("link-local-ip", LIST, "Container IPv4/IPv6 link-local addresses"),
     Flag("mac-address", TEXT, "Container MAC address (e.g., 92:d0:c6:0a:29:33)"),
-    Flag(
-        "network", listed("network:read_network", "network"), "Connect a container to a network", aliases=("net",)
-    ),
+    Flag("network", listed("network:read_network", "network"), "Connect a container to a network", aliases=("net",)),
     Flag("network-alias", LIST, "Add network-scoped alias for the container", aliases=("net-alias",)),
     Flag("publish", LIST, "Publish a container's port(s) to the host", short="p"),
     Flag("publish-all", SWITCH, "Publish all exposed ports to random ports", short="P"),
@@ -148,7 +146,9 @@ SECURITY = (
     Flag("cgroupns", TEXT, "Cgroup namespace to use: host, private, or '' for the daemon's default"),
     Flag("device", LIST, "Add a host device to the container"),
     Flag("device-cgroup-rule", listed("devices:read_rule"), "Add a rule to the cgroup allowed devices list"),
-    Flag("gpus", listed("devices:read_gpus", "gpu-request"), "GPU devices to add to the container ('all' for all GPUs)"),
+    Flag(
+        "gpus", listed("devices:read_gpus", "gpu-request"), "GPU devices to add to the container ('all' for all GPUs)"
+    ),
     Flag("ipc", TEXT, "IPC mode to use"),
     Flag("isolation", TEXT, "Container isolation technology (Windows only)", hidden=True),
     Flag("pid", TEXT, "PID namespace to use"),

@@ -42,9 +42,7 @@ def read_network(text: str) -> dict[str, Any]:
             raise ValueError(f"invalid key/value pair format in {field!r}: write it as name=NETWORK,alias=NAME")
         if key == "name":
             network["target"] = value
-        elif key in ("alias", "link-local-ip"):
-            network.setdefault(key, []).append(value)
-        elif key == "driver-opt":
+        elif key in ("alias", "link-local-ip", "driver-opt"):
             network.setdefault(key, []).append(value)
         elif key in ("ip", "ip6", "mac-address"):
             network[key] = value
@@ -104,7 +102,9 @@ def endpoint(network: dict[str, Any]) -> dict[str, Any]:
     settings["MacAddress"] = network.get("mac-address", "")
     settings["GwPriority"] = network.get("gw-priority", 0)
     if "driver-opt" in network:
-        settings["DriverOpts"] = {key: value for key, _, value in (text.partition("=") for text in network["driver-opt"])}
+        settings["DriverOpts"] = {
+            key: value for key, _, value in (text.partition("=") for text in network["driver-opt"])
+        }
     return settings
 
 

@@ -9,9 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-ULIMITS = frozenset(
-    "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack".split()
-)
+_ULIMITS = "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack"
+ULIMITS = frozenset(_ULIMITS.split())
 WINDOWS_ONLY = ("cpu-count", "cpu-percent", "io-maxbandwidth", "io-maxiops")
 
 
@@ -69,7 +68,9 @@ def restart_policy(text: str) -> dict[str, Any]:
     """`on-failure:3`. Raises Failure; names that no engine knows are left for it to refuse."""
     name, colon, count = text.partition(":")
     if colon and not count.isdigit():
-        raise Failure(f"invalid restart policy format {text!r}: the maximum retry count must be a number, as in on-failure:3", 125)
+        raise Failure(
+            f"invalid restart policy format {text!r}: the maximum retry count must be a number, as in on-failure:3", 125
+        )
     return {"Name": name, "MaximumRetryCount": int(count) if colon else 0}
 
 

@@ -1,7 +1,7 @@
 """What text does a template make of some data?
 
-Data is JSON (dicts, lists, strings, numbers) or Rows, whose fields are computed when asked for. Go's templates see typed
-structs where we see JSON; three small tables below carry what the types would have said.
+Data is JSON (dicts, lists, strings, numbers) or Rows, whose fields are computed when asked for. Go's templates see
+typed structs where we see JSON; `types` carries what the types would have said.
 """
 
 from __future__ import annotations
@@ -10,26 +10,12 @@ from collections.abc import Callable
 
 from sampan.cli.template.functions import FUNCTIONS, LAZY, NIL_LIST, NIL_MAP, NO_VALUE, Nil, text_of
 from sampan.cli.template.parser import Branch, Node, Operand, Pipe, Print, Text, parse
+from sampan.cli.template.types import LISTS, MAPS, OPTIONAL
 from sampan.errors import InvalidRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-LISTS = frozenset(
-    "Args Binds CapAdd CapDrop Cmd DNSNames Devices DeviceCgroupRules DeviceRequests Dns DnsOptions DnsSearch Entrypoint Env"
-    " ExecIDs ExtraHosts GroupAdd HostConfig.Links Links Aliases MaskedPaths Mounts OnBuild ReadonlyPaths RepoDigests RepoTags"
-    " SecondaryIPAddresses SecondaryIPv6Addresses SecurityOpt Shell Ulimits VolumesFrom BlkioWeightDevice Layers".split()
-)
-MAPS = frozenset(
-    "Annotations Config DriverOpts ExposedPorts Labels Networks Options PortBindings Ports StorageOpt Sysctls Tmpfs Volumes"
-    " Data Containers".split()
-)
-# Fields that engines leave out when they are empty, but that templates may ask for all the same.
-OPTIONAL = LISTS | frozenset(
-    "Annotations ExposedPorts Health Healthcheck Init MacAddress NetworkDisabled Platform Runtime StorageOpt Sysctls Tmpfs"
-    " SizeRootFs SizeRw StopSignal StopTimeout GraphDriver ImageManifestDescriptor KernelMemory".split()
-)
 
 
 class CannotEvaluate(InvalidRequest):
@@ -45,7 +31,9 @@ class Row:
 
     __slots__ = ("_fields", "_methods")
 
-    def __init__(self, fields: dict[str, Callable[[], Any]], methods: dict[str, Callable[..., Any]] | None = None) -> None:
+    def __init__(
+        self, fields: dict[str, Callable[[], Any]], methods: dict[str, Callable[..., Any]] | None = None
+    ) -> None:
         self._fields = fields
         self._methods = methods or {}
 
@@ -138,9 +126,7 @@ class Template:
             raise CannotEvaluate(first, "can't give argument to non-function")
         return self._operand(first, arguments, dot, variables)
 
-    def _call(
-        self, first: Operand, rest: list[Operand], piped: list[Any], dot: Any, variables: dict[str, Any]
-    ) -> Any:
+    def _call(self, first: Operand, rest: list[Operand], piped: list[Any], dot: Any, variables: dict[str, Any]) -> Any:
         if first.value in LAZY:
             value: Any = None
             for each in [*rest, *piped]:
@@ -150,7 +136,9 @@ class Template:
             return value
         function = self._functions.get(first.value)
         if function is None:
-            raise InvalidRequest(f'template parsing error: template: :{first.line}: function "{first.value}" not defined')
+            raise InvalidRequest(
+                f'template parsing error: template: :{first.line}: function "{first.value}" not defined'
+            )
         arguments = [self._operand(each, [], dot, variables) for each in rest] + piped
         try:
             value = function(*arguments)

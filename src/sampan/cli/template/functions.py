@@ -97,7 +97,7 @@ def join(values: Any, separator: Any) -> str:
     """The texts of a list with a separator between them."""
     if not isinstance(values, list | tuple | Nil):
         raise ValueError("the first argument must be a list")
-    return need_text(separator).join(need_text(each) for each in (values or ()))
+    return need_text(separator).join(need_text(each) for each in ([] if isinstance(values, Nil) else values))
 
 
 def title(text: Any) -> str:
@@ -147,7 +147,9 @@ def length(value: Any) -> int:
 
 def comparable(first: Any, second: Any) -> None:
     """Both must be strings, or both numbers, or both booleans."""
-    kinds = [bool if isinstance(each, bool) else float if isinstance(each, int | float) else str for each in (first, second)]
+    kinds = [
+        bool if isinstance(each, bool) else float if isinstance(each, int | float) else str for each in (first, second)
+    ]
     known = all(isinstance(each, str | int | float) for each in (first, second))
     if not known or kinds[0] is not kinds[1]:
         raise ValueError("incompatible types for comparison")

@@ -1,7 +1,7 @@
 """Where are the actions in a template, and what are their tokens?
 
-    {{range .Mounts}}{{- .Source | json -}}{{end}}
-    text/template: "Text and spaces", "Actions", "Arguments"
+{{range .Mounts}}{{- .Source | json -}}{{end}}
+text/template: "Text and spaces", "Actions", "Arguments"
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Token:
 
 
 def split(template: str) -> list[Token | list[Token]]:
-    """The template as text tokens and actions (lists of tokens), trimming done, comments dropped. Raises BadTemplate."""
+    """The template as text tokens and actions (lists of tokens), trimmed, without comments. Raises BadTemplate."""
     parts: list[Token | list[Token]] = []
     at, trim_next = 0, False
     while at < len(template):
@@ -74,7 +74,7 @@ def split(template: str) -> list[Token | list[Token]]:
 
 
 def action_body(template: str, start: int, line: int) -> tuple[str, int, bool]:
-    """(the text between the braces, where the template goes on, whether the text there is trimmed). Raises BadTemplate."""
+    """(what is between the braces, where the template goes on, whether it is trimmed there). Raises BadTemplate."""
     comment = template[start:].lstrip()
     if comment.startswith("/*"):
         end = template.find("}}", template.find("*/", start))

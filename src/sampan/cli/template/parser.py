@@ -1,8 +1,8 @@
 """What does a template say to do? Tokens become a tree of nodes.
 
-    Text · Print(pipe) · Branch(if | with | range, pipe, body, otherwise)
-    pipe  = variables := command | command …      each command's result is the next one's last argument
-    command = operand operand …                   operand = field chain, variable, literal, function, (pipe)
+Text · Print(pipe) · Branch(if | with | range, pipe, body, otherwise)
+pipe  = variables := command | command …      each command's result is the next one's last argument
+command = operand operand …                   operand = field chain, variable, literal, function, (pipe)
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ Node = Text | Print | Branch
 def parse(template: str) -> list[Node]:
     """The tree of a template. Raises BadTemplate."""
     parts = split(template)
-    nodes, at, ending = parse_nodes(parts, 0)
+    nodes, _, ending = parse_nodes(parts, 0)
     if ending is not None:
         raise BadTemplate(ending.line, f"unexpected {{{{{ending.text}}}}}")
     return nodes
@@ -186,7 +186,9 @@ def parse_operand(tokens: list[Token], at: int) -> tuple[Operand, int]:
         operand = Operand("variable", token.text, token)
     elif token.kind == "word":
         constant = token.text in CONSTANTS
-        operand = Operand("literal", CONSTANTS[token.text], token) if constant else Operand("function", token.text, token)
+        operand = (
+            Operand("literal", CONSTANTS[token.text], token) if constant else Operand("function", token.text, token)
+        )
     elif token.kind in ("string", "number", "character"):
         operand = Operand("literal", literal(token), token)
     else:

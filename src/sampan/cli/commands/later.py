@@ -1,0 +1,30 @@
+"""What docker has and this version does not: said plainly, with what to do instead."""
+
+from __future__ import annotations
+
+from sampan.cli.command import ANY, Call, Command, Failure
+
+INSTEAD = {
+    "pull": "bring the image with `sampan load` or `sampan import`, or make one with `sampan image from-host`",
+    "push": "write the image to a file with `sampan save` and load it where it is needed",
+    "build": "build with another engine, `save` the image there and `sampan load` it here",
+    "buildx": "build with another engine, `save` the image there and `sampan load` it here",
+    "compose": "start the containers one by one with `sampan run`",
+    "network create": "use --network none, --network host or --network container:NAME",
+    "volume create": "`sampan run -v /host/path:/path` binds a directory instead",
+    "cp": "use `sampan exec -i NAME tar -x` with an archive on standard input",
+    "export": "use `sampan exec NAME tar -c /` on a running container",
+    "stats": "use `sampan top`",
+    "login": "there is no registry client yet: bring images with `sampan load`",
+    "context": "use -H, or -c with a context that docker has",
+}
+
+
+def run(call: Call) -> int:
+    """The sentence. Raises Failure."""
+    word = call.name.rpartition(" ")[2]
+    instead = INSTEAD.get(call.name) or INSTEAD.get(word)
+    raise Failure(f"{call.program}: '{call.name}' is not in this version" + (f": {instead}" if instead else ""))
+
+
+COMMAND = Command("[OPTIONS]", run, most=ANY, raw=True)
