@@ -46,8 +46,10 @@ def mkdirs_in_root(rootfd: int, path: str, mode: int = 0o755) -> int:
 def create_file_in_root(rootfd: int, path: str, mode: int = 0o644) -> int:
     """An O_PATH descriptor of the file `path`, made empty if it is missing, with its missing parents (0755).
 
-    For the targets of bind mounts: any file that is there will do, and is left as it is. EISDIR for a directory.
+    For the targets of bind mounts: any file that is there will do, and is left as it is. EISDIR for a directory, or a
+    dangling link to what can only be one ("x/"). Slashes at the end of `path` itself mean nothing.
     """
+    path = path.rstrip("/") or "/"
     try:
         found = open_in_root(rootfd, path, os.O_PATH)
     except FileNotFoundError:
@@ -108,6 +110,7 @@ class _Walk:
         self.path = path
         self.mode = mode
         self.links = 0
+        self.ends_as_directory = path.endswith("/.")
         self.todo = _components(path)
         self.held = [os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=rootfd)]
 
@@ -128,6 +131,8 @@ class _Walk:
                 if self.todo or name == "..":
                     self._step(name)
                     continue
+                if self.ends_as_directory:
+                    raise failure(errno.EISDIR, (self.path,))
                 found = self._entry(name, partial(os.mknod, name, stat.S_IFREG | mode))
                 if not stat.S_ISLNK(os.fstat(found).st_mode):
                     return found
@@ -181,6 +186,8 @@ class _Walk:
         if content.startswith("/"):
             while len(self.held) > 1:
                 os.close(self.held.pop())
+        if not self.todo:
+            self.ends_as_directory = content.endswith(("/", "/."))
         self.todo += _components(content)
 
     def _close(self) -> None:
