@@ -47,7 +47,8 @@ class Reference:
     @property
     def name(self) -> str:
         """`docker.io/library/nginx`."""
-        return f"{self.domain}/{self.path}"
+        # The domain is empty where what should be one, as in `my_host.lan/app`, can only be part of a path.
+        return f"{self.domain}/{self.path}" if self.domain else self.path
 
     @property
     def familiar_name(self) -> str:
