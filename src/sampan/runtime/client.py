@@ -338,7 +338,7 @@ class Runtime:
         await asyncio.to_thread(shutil.rmtree, self._directory(container_id), True)
 
     async def sweep(self, container_id: str) -> None:
-        """Remove whatever a container left in the kernel and the run root; idempotent, and safe for one that never was."""
+        """Remove whatever a container left in the kernel and the run root; idempotent."""
         await asyncio.to_thread(self._sweep, container_id)
 
     def _sweep(self, container_id: str) -> None:

@@ -24,7 +24,9 @@ Handler = Callable[[Message, list[int], Answer], None]
 class Connection:
     """One engine at the other end."""
 
-    def __init__(self, reactor: Reactor, sock: socket.socket, handler: Handler, on_close: "Callable[[Connection], None]"):
+    def __init__(
+        self, reactor: Reactor, sock: socket.socket, handler: Handler, on_close: "Callable[[Connection], None]"
+    ):
         self._reactor = reactor
         self._sock = sock
         self._handler = handler
@@ -141,5 +143,3 @@ class Control:
             os.unlink("shim.sock", dir_fd=self._directory)
         except FileNotFoundError:
             pass
-
-

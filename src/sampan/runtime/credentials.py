@@ -17,18 +17,20 @@ from sampan.runtime.status import StartFailed
 
 
 def limit(process: ProcessPlan) -> None:
-    """Set resource limits and scheduling. Raises StartFailed for a limit that this engine may not raise."""
+    """Set limits and scheduling. Raises StartFailed for a limit that this engine may not raise."""
     for name, soft, hard in process.rlimits:
         try:
             set_rlimit(name, soft, hard)
         except PermissionError:
             _, ceiling = get_rlimit(name)
             raise StartFailed(
-                f"error setting rlimit type {name.removeprefix('RLIMIT_').lower()}: {soft}:{hard} is over the hard limit of "
-                f"{ceiling} that the engine itself runs under, and without CAP_SYS_RESOURCE it may not be raised"
+                f"error setting rlimit type {name.removeprefix('RLIMIT_').lower()}: {soft}:{hard} is over the hard "
+                f"limit of {ceiling} that the engine itself runs under, and without CAP_SYS_RESOURCE it may not be raised"
             ) from None
         except OSError as error:
-            raise StartFailed(f"error setting rlimits for ready process: {name}: {(error.strerror or '').lower()}") from None
+            raise StartFailed(
+                f"error setting rlimits for ready process: {name}: {(error.strerror or '').lower()}"
+            ) from None
     if process.io_priority:
         set_io_priority(*process.io_priority)
     if process.affinity:
@@ -51,7 +53,8 @@ def adjust_oom_score(score: int | None) -> None:
         if error.errno != errno.EACCES:
             raise
         raise StartFailed(
-            f"write oom_score_adj {score}: permission denied: lowering it takes CAP_SYS_RESOURCE, which the engine does not have"
+            f"write oom_score_adj {score}: permission denied: lowering it takes CAP_SYS_RESOURCE, "
+            "which the engine does not have"
         ) from None
     finally:
         os.close(fd)

@@ -27,7 +27,9 @@ def apply_rules(cgroup: "Cgroup", rules: Sequence[DeviceRule]) -> None:
     except StartFailed:
         unified = cgroup.unified()
         if unified is None:
-            raise StartFailed("this machine has neither a devices cgroup controller nor cgroup v2, so devices stay open") from None
+            raise StartFailed(
+                "this machine has neither a devices cgroup controller nor cgroup v2, so devices stay open"
+            ) from None
         _apply_v2(unified, rules)
         return
     for rule in _without_overridden(rules):
@@ -36,7 +38,9 @@ def apply_rules(cgroup: "Cgroup", rules: Sequence[DeviceRule]) -> None:
         try:
             os.write(fd, line(rule).encode())
         except OSError as error:
-            raise StartFailed(f'failed to write "{line(rule)}": write {path}: {(error.strerror or "").lower()}') from None
+            raise StartFailed(
+                f'failed to write "{line(rule)}": write {path}: {(error.strerror or "").lower()}'
+            ) from None
         finally:
             os.close(fd)
 

@@ -1,7 +1,8 @@
 """What is in the container's /dev?
 
 The nodes of the plan, the links that programs expect, and nothing of the host's. Nodes are made by descriptor inside
-a tmpfs that no image path leads to (security catalogue A10, A46). OCI config-linux.md "Default Devices", "Dev symbolic links".
+a tmpfs that no image path leads to (security catalogue A10, A46). OCI config-linux.md "Default Devices",
+"Dev symbolic links".
 """
 
 import os

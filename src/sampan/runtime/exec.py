@@ -53,7 +53,9 @@ def begin(
             raise
         if child == 0:
             ours.close()
-            given = init.Inherited(channel=theirs, stdio=tuple(stdio), joined=opened, tasks=tuple(tasks), preserve=preserve)
+            given = init.Inherited(
+                channel=theirs, stdio=tuple(stdio), joined=opened, tasks=tuple(tasks), preserve=preserve
+            )
             _join(replace(plan, process=process, init=False, hooks=type(plan.hooks)()), given)
         setns(own, CloneFlag.NEWPID)
     except OSError as error:

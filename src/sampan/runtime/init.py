@@ -105,7 +105,7 @@ def _waits(plan: ContainerPlan) -> bool:
 
 
 def _host_side(plan: ContainerPlan) -> None:
-    # A keyring of its own before anything else could use the session's (A33); kernels without keyrings have none to share.
+    # A keyring of its own before anything else could use the session's (A33); a kernel without keyrings shares none.
     try:
         join_session_keyring(f"_ses.{plan.id}"[:200])
     except OSError:
@@ -184,7 +184,7 @@ def _own_stdio(uid: int) -> None:
 
 
 def enter_directory(path: str) -> None:
-    """chdir(2), and a check that it led nowhere outside: an inherited descriptor could be a way out (CVE-2024-21626)."""
+    """chdir(2), and a check that it led nowhere outside: a leaked descriptor could be a way (CVE-2024-21626)."""
     try:
         os.chdir(path)
     except OSError as error:
@@ -192,7 +192,10 @@ def enter_directory(path: str) -> None:
             f'chdir to cwd ("{path}") set in config.json failed: {os.strerror(error.errno or 0).lower()}', 126
         ) from None
     if not os.getcwd().startswith("/"):
-        raise StartFailed("current working directory is outside of container mount namespace root -- possible container breakout detected")
+        raise StartFailed(
+            "current working directory is outside of container mount namespace root -- "
+            "possible container breakout detected"
+        )
 
 
 def finish(plan: ContainerPlan, given: Inherited, environment: dict[str, str]) -> NoReturn:

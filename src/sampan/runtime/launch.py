@@ -162,5 +162,3 @@ def _reap(launched: Launched) -> None:
 def cgroup_of(plan: ContainerPlan, hierarchies: Sequence[Hierarchy]) -> Cgroup:
     """The plan's cgroup on this machine."""
     return Cgroup(hierarchies, plan.cgroup.path)
-
-

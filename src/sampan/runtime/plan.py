@@ -124,7 +124,7 @@ class DeviceRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CgroupPlan:
-    """The container's cgroup: `path` below every hierarchy's root, its limits, its device rules; `private` namespace."""
+    """The container's cgroup: `path` below every hierarchy's root, its limits, its device rules."""
 
     path: str
     writes: tuple[CgroupWrite, ...] = ()

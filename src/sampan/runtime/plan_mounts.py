@@ -32,7 +32,14 @@ CLEARS: dict[str, MountAttr] = {
 }
 # The atime modes exclude each other: the kernel wants the whole field cleared before one is set (mount_setattr(2)).
 ATIME_FIELD = 0x70
-ATIMES = {"relatime": 0x00, "noatime": 0x10, "strictatime": 0x20, "atime": 0x00, "norelatime": 0x20, "nostrictatime": 0x00}
+ATIMES = {
+    "relatime": 0x00,
+    "noatime": 0x10,
+    "strictatime": 0x20,
+    "atime": 0x00,
+    "norelatime": 0x20,
+    "nostrictatime": 0x00,
+}
 
 PROPAGATIONS = {
     "private": MountFlag.PRIVATE,
@@ -44,7 +51,19 @@ PROPAGATIONS = {
     "unbindable": MountFlag.UNBINDABLE,
     "runbindable": MountFlag.UNBINDABLE | MountFlag.REC,
 }
-IGNORED = {"defaults", "async", "loud", "nomand", "noiversion", "rbind", "bind", "remount", "tmpcopyup", "idmap", "ridmap"}
+IGNORED = {
+    "defaults",
+    "async",
+    "loud",
+    "nomand",
+    "noiversion",
+    "rbind",
+    "bind",
+    "remount",
+    "tmpcopyup",
+    "idmap",
+    "ridmap",
+}
 # Superblock words of mount(8) that fsconfig(2) takes as flags of their own.
 SUPERBLOCK_FLAGS = {"sync", "dirsync", "lazytime", "mand", "silent", "iversion"}
 
@@ -102,7 +121,6 @@ def plan_mount(mount: dict[str, Any]) -> MountPlan:
         recursive_set=below.set,
         recursive_clear=below.clear,
         propagation=tuple(propagation),
-
         uid_maps=_maps(mount.get("uidMappings")),
         gid_maps=_maps(mount.get("gidMappings")),
     )
@@ -148,9 +166,7 @@ def plan_cgroup_mount(
         )
     ]
     plans += [
-        replace(
-            mount, kind="bind", target=f"{mount.target}/{h.mount.rsplit('/', 1)[-1]}", source=h.mount + cgroup_path
-        )
+        replace(mount, kind="bind", target=f"{mount.target}/{h.mount.rsplit('/', 1)[-1]}", source=h.mount + cgroup_path)
         for h in hierarchies
     ]
     # Read-only last: the directories for the hierarchies had to be made in it first.

@@ -134,7 +134,9 @@ def _check(plan: ContainerPlan, linux: Mapping[str, Any]) -> None:
 
 def _check_sysctl(name: str, plan: ContainerPlan, joined: set[int]) -> None:
     key = name.replace("/", ".")
-    if any(not part.replace("-", "").replace("_", "").isalnum() for part in key.split(".")) and not key.startswith("net."):
+    if any(not part.replace("-", "").replace("_", "").isalnum() for part in key.split(".")) and not key.startswith(
+        "net."
+    ):
         raise InvalidRequest(f'sysctl "{name}" is not a name')
     ipc_names = ("kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax",
                  "kernel.shmmni", "kernel.shm_rmid_forced")  # fmt: skip
@@ -177,7 +179,9 @@ def _namespaces(linux: Mapping[str, Any], machine: Machine) -> tuple[CloneFlag, 
 def _cgroup(container_id: str, linux: Mapping[str, Any], machine: Machine) -> CgroupPlan:
     path = linux.get("cgroupsPath") or container_id
     if ":" in path and not path.startswith("/"):
-        raise NotSupported(f'cgroupsPath "{path}" is for the systemd driver; give a path such as /sampan/{container_id}')
+        raise NotSupported(
+            f'cgroupsPath "{path}" is for the systemd driver; give a path such as /sampan/{container_id}'
+        )
     # Components, not strings: "a/../../b" must not climb out of the hierarchy (A30).
     path = posixpath.normpath("/" + path.lstrip("/"))
     if path == "/":
@@ -244,7 +248,9 @@ def _time_offsets(linux: Mapping[str, Any]) -> tuple[tuple[str, int, int], ...]:
     offsets = linux.get("timeOffsets") or {}
     for clock in offsets:
         if clock not in ("monotonic", "boottime"):
-            raise InvalidRequest(f'timeOffsets: clock "{clock}" has no offset; monotonic and boottime have (time_namespaces(7))')
+            raise InvalidRequest(
+                f'timeOffsets: clock "{clock}" has no offset; monotonic and boottime have (time_namespaces(7))'
+            )
     return tuple((clock, value.get("secs") or 0, value.get("nanosecs") or 0) for clock, value in offsets.items())
 
 

@@ -1,8 +1,8 @@
 """How do the engine, the zygote and the shims talk?
 
 Every message is a JSON object behind a 4-byte big-endian length, on a stream socket; file descriptors travel with the
-first byte (unix(7), SCM_RIGHTS). The kernel may hand over the tail of one message together with the head of the next and
-its descriptors, so a message says in `fds` how many are its own.
+first byte (unix(7), SCM_RIGHTS). The kernel may hand over the tail of one message together with the head of the next
+and its descriptors, so a message says in `fds` how many are its own.
 
     ┌────────┬──────────────┐
     │ length │ JSON, UTF-8  │  + descriptors

@@ -9,7 +9,15 @@ import signal
 from typing import NoReturn
 
 # Not to be passed on: the kernel aims these at the process that caused them (signal(7)).
-SYNCHRONOUS = {signal.SIGFPE, signal.SIGILL, signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS}
+SYNCHRONOUS = {
+    signal.SIGFPE,
+    signal.SIGILL,
+    signal.SIGSEGV,
+    signal.SIGBUS,
+    signal.SIGABRT,
+    signal.SIGTRAP,
+    signal.SIGSYS,
+}
 # Stops are for a terminal's job control, and pid 1 must never be stopped by them.
 TERMINAL = {signal.SIGTTIN, signal.SIGTTOU}
 

@@ -37,8 +37,19 @@ AT_RECURSIVE = 0x8000
 # kernel (CVE-2019-16884; runc's checkProcMount).
 PROC_TARGETS = frozenset(
     "/proc/" + name
-    for name in ("cpuinfo", "diskstats", "meminfo", "stat", "swaps", "uptime", "loadavg", "slabinfo", "net/dev",
-                 "sys/kernel/ns_last_pid", "sys/crypto/fips_enabled")  # fmt: skip
+    for name in (
+        "cpuinfo",
+        "diskstats",
+        "meminfo",
+        "stat",
+        "swaps",
+        "uptime",
+        "loadavg",
+        "slabinfo",
+        "net/dev",
+        "sys/kernel/ns_last_pid",
+        "sys/crypto/fips_enabled",
+    )
 )
 
 
@@ -172,7 +183,9 @@ def _real_directory(path: str, root: int) -> int:
         os.close(mkdirs_in_root(root, path, 0o755))
         return openat2(root, relative, flags, 0, Resolve.IN_ROOT | Resolve.NO_SYMLINKS)
     except OSError as error:
-        raise StartFailed(f'"{path}" of the image must be an ordinary directory: {os.strerror(error.errno or 0).lower()}') from None
+        raise StartFailed(
+            f'"{path}" of the image must be an ordinary directory: {os.strerror(error.errno or 0).lower()}'
+        ) from None
 
 
 def _refuse_steering(planned: MountPlan, root: int, target: int) -> None:

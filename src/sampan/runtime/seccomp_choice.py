@@ -1,6 +1,6 @@
 """Which seccomp filter does a spec ask for?
 
-`linux.seccomp` of the spec itself, else the default profile if the spec's `sampan.seccomp` annotation says so, else none.
+`linux.seccomp` of the spec itself, else the default profile if its `sampan.seccomp` annotation says so, else none.
 """
 
 import os

@@ -68,6 +68,7 @@ class Shim:
         self.started: Message = {}
         self.exit: Message = {}
         self.master = -1
+        self.oom_kills = 0
         self.done = False
 
     # ── start ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -90,8 +91,11 @@ class Shim:
         if watch >= 0:
             self.reactor.watch(watch, READ, lambda events: self._oom(watch))
         self.started = {
-            "event": "started", "pid": launched.pid, "start_time": start_time(launched.pid), "started_at": time.time_ns()
-        }  # fmt: skip
+            "event": "started",
+            "pid": launched.pid,
+            "start_time": start_time(launched.pid),
+            "started_at": time.time_ns(),
+        }
         self._write_file("state.json", {**self.started, "cgroup": self.plan.cgroup.path})
 
     def _wire(self, launched: Launched, pipes: Pipes) -> None:
@@ -123,7 +127,11 @@ class Shim:
 
     def _oom(self, watch: int) -> None:
         os.read(watch, 4096)
-        self.control.tell({"event": "oom"})
+        # Both kinds of watch also wake up for other reasons, the removal of the cgroup among them.
+        kills = self.cgroup.oom_kills()
+        if kills > self.oom_kills:
+            self.control.tell({"event": "oom"})
+        self.oom_kills = max(kills, self.oom_kills)
 
     # ── requests ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -195,7 +203,7 @@ class Shim:
         stream = stream_from_json(message["stream"], fds[0]) if fds else None
         pipes = make_pipes(stdio)
         try:
-            # What confines the container confines who joins it; only capabilities may differ (docker exec --privileged).
+            # What confines the container confines who joins it; only capabilities may differ (exec --privileged).
             plan = replace(
                 process_from_json(message["process"]),
                 seccomp=self.plan.process.seccomp,
@@ -212,7 +220,9 @@ class Shim:
         channel = launched.channel
         if channel:
             self.reactor.watch(
-                channel.fileno(), READ, lambda events: self._exec_report(session, launched, channel.fileno(), pipes, answer)
+                channel.fileno(),
+                READ,
+                lambda events: self._exec_report(session, launched, channel.fileno(), pipes, answer),
             )
 
     def _exec_report(self, session: Session, launched: Launched, fd: int, pipes: Pipes, answer: Answer) -> None:
@@ -265,7 +275,7 @@ class Shim:
 
     def _conclude(self) -> None:
         self.output.drain()
-        self.exit["oom_killed"] = self.cgroup.oom_kills() > 0
+        self.exit["oom_killed"] = max(self.cgroup.oom_kills(), self.oom_kills) > 0
         self.cgroup.remove()
         # On disk before anybody hears of it: an engine that dies now finds it there (I3).
         self._write_file("exit.json", self.exit)
@@ -320,7 +330,7 @@ def stream_to_json(stream: Stream) -> dict[str, Any]:
 
 
 def main(message: Message, plan: ContainerPlan, fds: list[int]) -> NoReturn:
-    """Be the shim of the container in `message`: the zygote has just forked this process. `fds`: control, then streams."""
+    """Be the shim of the container in `message`: the zygote has just forked it. `fds`: control, then streams."""
     os.setsid()
     set_name("sampan:shim")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -10,7 +10,7 @@ class ExitStatus:
     """The end of a container's first process.
 
     `code`: its exit code, or 128 + n when signal n ended it. `oom_killed`: the kernel's out-of-memory killer chose a
-    process of its cgroup. `finished_at`: nanoseconds since the epoch. `error`: why the engine, not the program, ended it.
+    process of its cgroup. `finished_at`: nanoseconds since the epoch. `error`: why the engine ended it.
     """
 
     code: int

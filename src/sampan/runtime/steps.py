@@ -45,7 +45,11 @@ def _described(error: BaseException) -> dict[str, Any]:
 
 def sentence(error: OSError) -> str:
     """An OSError as Go's runtimes word it: paths first, then the reason in lower case."""
-    paths = [os.fsdecode(path) if isinstance(path, bytes) else str(path) for path in (error.filename, error.filename2) if path]
+    paths = [
+        os.fsdecode(path) if isinstance(path, bytes) else str(path)
+        for path in (error.filename, error.filename2)
+        if path
+    ]
     reason = (error.strerror or os.strerror(error.errno or 0)).strip()
     reason = reason[:1].lower() + reason[1:]
     return f"{' '.join(paths)}: {reason}" if paths else reason

@@ -23,7 +23,9 @@ def open_terminal(root: int, rows: int, columns: int) -> tuple[int, int]:
     found = os.fstat(ptmx)
     if not stat.S_ISCHR(found.st_mode) or found.st_rdev != PTMX:
         os.close(ptmx)
-        raise StartFailed("/dev/pts/ptmx of the container is not a terminal multiplexer: is something mounted over /dev/pts?")
+        raise StartFailed(
+            "/dev/pts/ptmx of the container is not a terminal multiplexer: is something mounted over /dev/pts?"
+        )
     master = open_master(f"/proc/self/fd/{ptmx}")
     os.close(ptmx)
     unlock(master)

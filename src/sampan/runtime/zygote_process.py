@@ -29,7 +29,9 @@ def spawn() -> tuple["subprocess.Popen[bytes]", socket.socket]:
         theirs.close()
         ours.settimeout(START_SECONDS)
         if receive(ours) is None:
-            raise Unavailable("the zygote, which starts the containers, ended while it was starting: see the daemon's log")
+            raise Unavailable(
+                "the zygote, which starts the containers, ended while it was starting: see the daemon's log"
+            )
     except (OSError, ValueError) as error:
         raise Unavailable(f"the zygote, which starts the containers, did not start: {error}") from None
     finally:
