@@ -58,6 +58,7 @@ class Options:
     default_ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     init: bool = False
     no_new_privileges: bool = False
+    storage_driver: str = "erofs"
     log_driver: str = "json-file"
     log_opts: Mapping[str, str] = field(default_factory=dict)
     dns: tuple[str, ...] = ()

@@ -10,7 +10,8 @@ Rule 1: everything that decides whether an act is legal lives in this file. `TRA
        │                 │  └──start──► running
        └────remove───────┴──────► removing ──(gone)
 
-A failed start leaves a container where it was. `REFUSALS` holds dockerd's sentence for each act that a status forbids.
+A failed start leaves a container where it was. A container that is being removed has no future; `dead` is a word that
+Docker's filters know, and no container here is ever in it. `REFUSALS` holds dockerd's sentences for what is forbidden.
 """
 
 from enum import StrEnum
@@ -39,7 +40,6 @@ class Act(StrEnum):
     PAUSE = "pause"
     UNPAUSE = "unpause"
     REMOVE = "remove"
-    ABANDON = "abandon"
     EXEC = "exec"
     ATTACH = "attach"
     SIGNAL = "signal"
@@ -81,9 +81,8 @@ TRANSITIONS: dict[Status, dict[Act, Status]] = {
         Act.ATTACH: Status.EXITED,
         Act.RENAME: Status.EXITED,
     },
-    # ABANDON: what a failed removal leaves can only be removed again.
-    Status.REMOVING: {Act.ABANDON: Status.DEAD},
-    Status.DEAD: {Act.REMOVE: Status.REMOVING},
+    Status.REMOVING: {},
+    Status.DEAD: {},
 }
 
 _REMOVED = "container is marked for removal and cannot be {done}"

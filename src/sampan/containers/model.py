@@ -4,7 +4,8 @@
 over its life is gathered in `State`. Times are Unix nanoseconds, 0 for "never".
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sampan.containers.lifecycle import Status
 from sampan.wire.containers import ContainerConfig, HostConfig
@@ -57,3 +58,7 @@ class Container:
     def argv(self) -> list[str]:
         """The program and its arguments: entrypoint, then command."""
         return [*(self.config.entrypoint or ()), *(self.config.cmd or ())]
+
+    def with_state(self, **fields: Any) -> "Container":
+        """The same container with some fields of its state changed."""
+        return replace(self, state=replace(self.state, **fields))

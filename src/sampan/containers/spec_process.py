@@ -53,7 +53,7 @@ def user(text: str, groups: Sequence[str]) -> dict[str, Any]:
     if match is None:
         return {"username": text or "0", **({"additionalGids": numbers} if numbers else {})}
     uid, gid = int(match[1]), int(match[2])
-    # The primary group is a supplementary one, too: or it would vanish with setgid(2), and a negative permission with it.
+    # The primary group is a supplementary one, too: else setgid(2) drops it, and with it a permission denied to it.
     return {"uid": uid, "gid": gid, "additionalGids": list(dict.fromkeys((gid, *numbers)))}
 
 

@@ -9,9 +9,9 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 
-from sampan.containers import devices, limits, modes, mounts, security, signals, spec_process
+from sampan.containers import capabilities, devices, limits, modes, mounts, security, signals, spec_process
 from sampan.containers.host import Host, Options
-from sampan.errors import InvalidRequest, NotFound, NotSupported
+from sampan.errors import InvalidRequest, NotSupported
 from sampan.networks.mode import Mode
 from sampan.wire.containers import ContainerConfig, HostConfig
 
@@ -26,7 +26,7 @@ PORT = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(tcp|udp|sctp))?")
 def settle(
     config: ContainerConfig, asked: HostConfig, network: Mode, *, host: Host, options: Options
 ) -> tuple[HostConfig, list[str]]:
-    """What will be set of the host config, and warnings. Raises InvalidRequest, NotFound or NotSupported."""
+    """What will be set of the host config, and warnings. Raises InvalidRequest or NotSupported."""
     _check_config(config)
     asked, warnings = limits.settle(asked, host)
     modes.check(asked, config, network)
@@ -35,7 +35,8 @@ def settle(
     check_restart_policy(asked)
     _refuse_what_is_missing(config, asked)
     check_sysctls(asked.sysctls or {}, network=network, ipc_mode=asked.ipc_mode)
-    spec_process.chosen(asked.cap_add or (), asked.cap_drop or (), privileged=False, available=host.capabilities)
+    capabilities.normalized(asked.cap_add or (), "CapAdd")
+    capabilities.normalized(asked.cap_drop or (), "CapDrop")
     spec_process.check_ulimits(asked.ulimits or ())
     security.parse(asked.security_opt or (), host=host)
     devices.check(asked.devices or (), asked.device_cgroup_rules or ())
@@ -199,10 +200,9 @@ def check_sysctls(sysctls: Mapping[str, str], *, network: Mode, ipc_mode: str) -
 
 
 def _refuse_what_is_missing(config: ContainerConfig, asked: HostConfig) -> None:
-    if asked.links:
-        raise NotFound(f"could not get container for {asked.links[0].partition(':')[0]}: links are not supported yet")
     missing: Iterable[tuple[object, str]] = (
-        (config.volumes, mounts.NO_VOLUMES.format(target=next(iter(config.volumes or {"": None})))),
+        (config.volumes, mounts.NO_VOLUMES.format(target="".join(list(config.volumes or ())[:1]))),
+        (asked.links, "links between containers are not supported"),
         (asked.volumes_from, "--volumes-from is not supported yet"),
         (asked.storage_opt, "--storage-opt is not supported yet"),
         (asked.device_requests, "--gpus and other device requests are not supported yet"),

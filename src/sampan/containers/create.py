@@ -1,0 +1,126 @@
+"""How is a container made?
+
+By writing one row: nothing in the kernel and no directory is touched before the first start, so a create that is cut
+short leaves nothing behind. The request is judged first, by `verify.py` and `defaults.py`.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from sampan.containers import defaults, modes, names, verify
+from sampan.containers.engine import Engine
+from sampan.containers.model import Container
+from sampan.errors import InvalidRequest, NotFound
+from sampan.images.image import Image
+from sampan.networks import mode as network_mode
+from sampan.networks.mode import Mode
+from sampan.networks.model import Wishes
+from sampan.oci.platform import parse_platform, satisfies
+from sampan.wire.containers import ContainerCreate, EndpointSettings, HostConfig
+
+
+async def create(engine: Engine, name: str | None, request: ContainerCreate, platform: str) -> tuple[str, list[str]]:
+    """Make a container; returns its id and warnings. Nothing is kept when it raises, and it is safe when it returns."""
+    network = _network(engine, request)
+    asked, warnings = verify.settle(
+        request.config, request.host_config, network, host=engine.host, options=engine.options
+    )
+    asked = _with_ids(engine, asked)
+    image = await asyncio.to_thread(engine.images.find, request.config.image) if request.config.image else None
+    if image is not None:
+        check_platform(image, request.config.image, platform)
+        config = defaults.with_image(request.config, image.config.run)
+        warnings += _image_warnings(image)
+    else:
+        config = defaults.with_command(request.config)
+    container_id = names.new_id()
+    with engine.rows.reserved(name, container_id) as chosen:
+        container = Container(
+            id=container_id,
+            name=chosen,
+            created_ns=time.time_ns(),
+            image_id=image.id if image else "",
+            diff_ids=tuple(image.diff_ids) if image else (),
+            config=defaults.with_names(config, network, container_id=container_id, host=engine.host),
+            host=defaults.with_daemons(asked, network, host=engine.host, options=engine.options),
+            networks=(network.network,) if network.network else (),
+        )
+        await engine.rows.add(container)
+    engine.publish(container, "create")
+    return container_id, warnings
+
+
+def _network(engine: Engine, request: ContainerCreate) -> Mode:
+    """The network mode, after a look at whether the network can grant what is asked of it."""
+    if request.config.network_disabled:
+        return Mode(network="none")
+    network = network_mode.parse(request.host_config.network_mode, engine.networks.default)
+    endpoints = request.networking_config.endpoints_config or {}
+    for endpoint_name, settings in endpoints.items():
+        if settings is None:
+            raise InvalidRequest(f"no EndpointSettings for {endpoint_name}")
+        if network.container or endpoint_name in ("default", network.network):
+            continue
+        network_mode.parse(endpoint_name, engine.networks.default)
+        both = ", ".join(dict.fromkeys((network.network, *endpoints)))
+        raise InvalidRequest(f"Container cannot be connected to network endpoints: {both}")
+    if network.network:
+        settings = next(iter(endpoints.values()), None)
+        engine.networks.check(network.network, _wishes(settings or EndpointSettings()))
+    return network
+
+
+def _wishes(settings: EndpointSettings) -> Wishes:
+    addresses = settings.ipam_config
+    return Wishes(
+        ipv4_address=addresses.ipv4_address if addresses else "",
+        ipv6_address=addresses.ipv6_address if addresses else "",
+        mac_address=settings.mac_address,
+        aliases=tuple(settings.aliases or ()),
+        driver_options=settings.driver_opts or {},
+    )
+
+
+def _with_ids(engine: Engine, asked: HostConfig) -> HostConfig:
+    """`container:NAME` with the id in place of the name, so that a rename does not matter later."""
+    found: Mapping[str, str] = {
+        field: modes.container_of(getattr(asked, field))
+        for field in ("pid_mode", "ipc_mode", "network_mode")
+        if modes.container_of(getattr(asked, field))
+    }
+    for field, reference in found.items():
+        try:
+            asked = replace(asked, **{field: modes.CONTAINER + engine.rows.find(reference).id})
+        except NotFound as error:
+            # dockerd looks for a network's owner only at the start.
+            if field != "network_mode":
+                raise InvalidRequest(str(error)) from None
+    return asked
+
+
+def check_platform(image: Image, reference: str, wanted: str) -> None:
+    """Raises NotFound when the image is for another platform than the one asked for."""
+    if not wanted:
+        return
+    asked, actual = parse_platform(wanted), image.config.platform
+    if not satisfies(actual, asked):
+        raise NotFound(
+            f"image with reference {reference} was found but does not match the specified platform: "
+            f"wanted {asked}, actual: {actual}"
+        )
+
+
+def _image_warnings(image: Image) -> list[str]:
+    run = image.config.run
+    warnings = []
+    if run.volumes:
+        warnings.append(
+            f"The image declares volumes ({', '.join(run.volumes)}): they are not supported yet, "
+            "and what is written there stays in the container."
+        )
+    if run.healthcheck is not None and run.healthcheck.test[:1] != ("NONE",):
+        warnings.append("The image declares a health check: health checks are not supported yet, so it is not run.")
+    return warnings

@@ -1,0 +1,50 @@
+"""What happens when a container's program has ended?
+
+The shim wrote down how before it told anyone, so nothing is lost if the daemon dies at any point of this: `recover.py`
+finds the same record and walks the same way.
+"""
+
+import time
+
+from sampan.containers import remove
+from sampan.containers.engine import Engine
+from sampan.containers.lifecycle import Act, after, allows
+from sampan.containers.model import Container
+from sampan.containers.needs import Process
+from sampan.containers.waits import Outcome
+from sampan.runtime.status import ExitStatus
+
+
+async def watch(engine: Engine, container_id: str, process: Process) -> None:
+    """Wait for the program to end, and then do what is to be done."""
+    status = await process.wait()
+    async with engine.lock(container_id):
+        if engine.processes.get(container_id) is not process:
+            return
+        container = engine.rows.get(container_id)
+        if container is not None:
+            await bury(engine, container, status)
+
+
+async def bury(engine: Engine, container: Container, status: ExitStatus) -> None:
+    """Note the end of a running container, with its lock held; tell everyone; remove it if it was run with --rm."""
+    if not allows(container.state.status, Act.DIE):
+        return
+    ended = container.with_state(
+        status=after(container.state.status, Act.DIE),
+        pid=0,
+        start_ticks=0,
+        exit_code=status.code,
+        oom_killed=status.oom_killed,
+        error=status.error,
+        finished_ns=status.finished_at or time.time_ns(),
+    )
+    engine.rows.save(ended)
+    engine.runtime.forget(container.id)  # only now: until the row is written, the shim's record is all there is
+    engine.processes.pop(container.id, None)
+    await engine.networks.leave_all(container.id)
+    seconds = max(0, ended.state.finished_ns - ended.state.started_ns) // 1_000_000_000
+    engine.publish(ended, "die", {"exitCode": str(status.code), "execDuration": str(seconds)})
+    engine.waits.exited(container.id, Outcome(status.code))
+    if ended.host.auto_remove and container.id not in engine.restarting:
+        await remove.discard(engine, ended, durable=False)

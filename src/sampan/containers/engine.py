@@ -1,0 +1,100 @@
+"""What do the verbs act on?
+
+One value that every verb gets: the rows, the packages below, and what is alive in this daemon's memory. It decides
+nothing; each verb's story is in the file named after it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sampan.containers.host import Host, Options
+from sampan.containers.model import Container
+from sampan.containers.needs import ImageStore, Process, Runtime, Snapshots
+from sampan.containers.parked import Parked
+from sampan.containers.rows import Rows
+from sampan.containers.waits import Waits
+from sampan.errors import NotFound
+from sampan.events import Events
+from sampan.networks.store import Networks
+
+if TYPE_CHECKING:
+    from sampan.containers.exec import Exec
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Engine:
+    """The things that verbs need.
+
+    `processes`: the running containers. `locks`: held while a container changes from one status to another; never while
+    waiting for its program. `execs`: by id, of running containers. `restarting`: ids of containers that stay, even with
+    --rm, when they end.
+    """
+
+    rows: Rows
+    images: ImageStore
+    snapshots: Snapshots
+    networks: Networks
+    runtime: Runtime
+    events: Events
+    host: Host
+    options: Options
+    processes: dict[str, Process] = field(default_factory=dict)
+    execs: "dict[str, Exec]" = field(default_factory=dict)
+    waits: Waits = field(default_factory=Waits)
+    parked: Parked = field(default_factory=Parked)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    restarting: set[str] = field(default_factory=set)
+
+    def lock(self, container_id: str) -> asyncio.Lock:
+        """The container's lock, made when first asked for and forgotten with the container."""
+        return self.locks.setdefault(container_id, asyncio.Lock())
+
+    def current(self, container_id: str, reference: str = "") -> Container:
+        """The container as it is now; to be asked again after each wait. Raises NotFound when it is gone."""
+        container = self.rows.get(container_id)
+        if container is None:
+            raise NotFound(f"No such container: {reference or container_id}")
+        return container
+
+    def directory(self, container_id: str) -> Path:
+        """Where the engine keeps this container's files and log."""
+        return self.options.directory / container_id
+
+    def publish(self, container: Container, action: str, extra: Mapping[str, str] | None = None) -> None:
+        """Tell subscribers, in Docker's words: labels, image and name go along as attributes."""
+        attributes = {
+            **(container.config.labels or {}),
+            "image": container.config.image,
+            "name": container.name,
+            **(extra or {}),
+        }
+        self.events.publish("container", action, container.id, attributes)
+
+    def drop_execs(self, container_id: str) -> None:
+        """Forget the execs of a container whose run is over."""
+        for exec_id in [each.id for each in self.execs.values() if each.container_id == container_id]:
+            del self.execs[exec_id]
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run `work` beside the requests; what it raises is logged, and `close` ends it."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("%s failed", task.get_name(), exc_info=task.exception())
+
+    async def close(self) -> None:
+        """Stop watching; containers go on."""
+        for task in tuple(self.tasks):
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)

@@ -1,0 +1,145 @@
+"""What is there to know about one container?
+
+Docker's ContainerJSON (Engine API 1.51, `GET /containers/{id}/json`), field by field. Changes nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sampan.containers import mounts
+from sampan.containers.engine import Engine
+from sampan.containers.lifecycle import Status
+from sampan.containers.model import Container, State
+from sampan.containers.mounts import MountPoint
+from sampan.networks.model import Endpoint
+from sampan.wire.bodies import to_dict
+from sampan.wire.timestamps import rfc3339_nano
+
+
+def inspect(engine: Engine, reference: str, size: bool) -> dict[str, Any]:
+    """Everything about the container; with `size` also what its files take. Raises NotFound."""
+    container = engine.rows.find(reference)
+    argv = container.argv
+    directory = engine.directory(container.id)
+    # dockerd knows these paths from the first start on, and so do we: before it there are no files.
+    was_started = bool(container.state.started_ns)
+    execs = [each.id for each in engine.execs.values() if each.container_id == container.id and each.is_running]
+    keeps_log = was_started and container.host.log_config.type != "none"
+    result: dict[str, Any] = {
+        "Id": container.id,
+        "Created": rfc3339_nano(container.created_ns),
+        "Path": argv[0],
+        "Args": argv[1:],
+        "State": state(container.state),
+        "Image": container.image_id,
+        "ResolvConfPath": str(directory / "resolv.conf") if was_started else "",
+        "HostnamePath": str(directory / "hostname") if was_started else "",
+        "HostsPath": str(directory / "hosts") if was_started else "",
+        "LogPath": str(directory / "log") if keeps_log else "",
+        "Name": f"/{container.name}",
+        "RestartCount": container.state.restart_count,
+        "Driver": engine.options.storage_driver,
+        "Platform": container.platform,
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": "",
+        "ExecIDs": execs or None,
+        "HostConfig": to_dict(container.host),
+        "GraphDriver": {"Data": None, "Name": engine.options.storage_driver},
+        "Mounts": [mount(point) for point in mounts.parse(container.host) if point.is_shown],
+        "Config": to_dict(container.config),
+        "NetworkSettings": network_settings(engine, container),
+    }
+    if size:
+        result["SizeRw"], result["SizeRootFs"] = sizes(engine, container)
+    return result
+
+
+def state(state: State) -> dict[str, Any]:
+    """Docker's ContainerState."""
+    return {
+        "Status": state.status.value,
+        "Running": state.is_running,
+        "Paused": state.status is Status.PAUSED,
+        "Restarting": state.status is Status.RESTARTING,
+        "OOMKilled": state.oom_killed,
+        "Dead": state.status is Status.DEAD,
+        "Pid": state.pid,
+        "ExitCode": state.exit_code,
+        "Error": state.error,
+        "StartedAt": rfc3339_nano(state.started_ns),
+        "FinishedAt": rfc3339_nano(state.finished_ns),
+    }
+
+
+def mount(point: MountPoint) -> dict[str, Any]:
+    """Docker's MountPoint."""
+    return {
+        "Type": point.type,
+        "Source": point.source,
+        "Destination": point.target,
+        "Mode": point.mode,
+        "RW": point.writable,
+        "Propagation": point.propagation,
+    }
+
+
+def network_settings(engine: Engine, container: Container) -> dict[str, Any]:
+    """Docker's NetworkSettings, the fields of the old default network included."""
+    pid = container.state.pid
+    namespace = f"/proc/{pid}/ns/net" if pid else ""
+    return {
+        "Bridge": "",
+        "SandboxID": container.id if pid else "",
+        "SandboxKey": namespace,
+        "Ports": {},
+        "HairpinMode": False,
+        "LinkLocalIPv6Address": "",
+        "LinkLocalIPv6PrefixLen": 0,
+        "SecondaryIPAddresses": None,
+        "SecondaryIPv6Addresses": None,
+        **_address_fields(None),
+        "Networks": networks(engine, container),
+    }
+
+
+def networks(engine: Engine, container: Container) -> dict[str, dict[str, Any]]:
+    """Docker's EndpointSettings of each network that the container is joined to, or will be when it starts."""
+    granted = engine.networks.endpoints(container.id)
+    return {
+        name: {
+            "IPAMConfig": None,
+            "Links": None,
+            "Aliases": None,
+            "DriverOpts": None,
+            "GwPriority": 0,
+            "NetworkID": engine.networks.find(name).id if name in granted else "",
+            **_address_fields(granted.get(name)),
+            "DNSNames": None,
+        }
+        for name in container.networks
+    }
+
+
+def _address_fields(endpoint: Endpoint | None) -> dict[str, Any]:
+    address, _, length = (endpoint.ipv4_address if endpoint else "").partition("/")
+    address_6, _, length_6 = (endpoint.ipv6_address if endpoint else "").partition("/")
+    return {
+        "EndpointID": endpoint.id if endpoint else "",
+        "Gateway": endpoint.ipv4_gateway if endpoint else "",
+        "IPAddress": address,
+        "IPPrefixLen": int(length or 0),
+        "IPv6Gateway": endpoint.ipv6_gateway if endpoint else "",
+        "GlobalIPv6Address": address_6,
+        "GlobalIPv6PrefixLen": int(length_6 or 0),
+        "MacAddress": endpoint.mac_address if endpoint else "",
+    }
+
+
+def sizes(engine: Engine, container: Container, known: Mapping[str, int] | None = None) -> tuple[int, int]:
+    """Bytes that the container wrote, and bytes of its whole tree; `known` remembers images' sizes."""
+    own = engine.snapshots.usage(container.id) if engine.snapshots.exists(container.id) else 0
+    if known is not None and container.image_id in known:
+        return own, own + known[container.image_id]
+    image = engine.images.by_id(container.image_id) if container.image_id else None
+    return own, own + (image.size if image else 0)

@@ -1,0 +1,113 @@
+"""What is true after the daemon was gone?
+
+It may have been killed between any two steps. Rows say what was meant, shims and the kernel what is:
+
+    row            shim answers      shim left a record    neither
+    running        take it up again  bury it, as recorded  bury it: nobody knows how it ended
+    created,       a start was cut after the program ran and before the row said so: take it up, or bury it
+    exited
+
+Then what nothing refers to is removed: trees and directories without a row, and containers with --rm that do not run.
+Idempotent, and may itself be killed anywhere.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+from sampan.containers import die, remove
+from sampan.containers.engine import Engine
+from sampan.containers.lifecycle import Act, Status, after
+from sampan.containers.model import Container
+from sampan.containers.needs import Process
+from sampan.networks.model import Sandbox, Wishes
+from sampan.runtime.status import ExitStatus
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 16
+LOST = ExitStatus(code=255, error="the container ended while nobody watched it")
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many containers were found alive, found dead, and removed."""
+
+    alive: int = 0
+    ended: int = 0
+    removed: int = 0
+
+
+async def recover(engine: Engine) -> Tally:
+    """Make rows, shims and kernel agree; to be called once, before the first request is served."""
+    tally = Tally()
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(container: Container) -> None:
+        async with turns, engine.lock(container.id):
+            try:
+                await _recover_one(engine, container, tally)
+            except Exception:
+                # One container that cannot be understood must not keep all others from being served.
+                log.exception("recovery failed container=%s", container.id)
+
+    async with asyncio.TaskGroup() as work:
+        for container in engine.rows.all():
+            work.create_task(one(container), name=f"recover {container.name}")
+    await asyncio.to_thread(remove_orphans, engine)
+    return tally
+
+
+async def _recover_one(engine: Engine, container: Container, tally: Tally) -> None:
+    process = await engine.runtime.reconnect(container.id)
+    if process is not None:
+        await _take_up(engine, container, process)
+        tally.alive += 1
+        return
+    record = engine.runtime.exit_record(container.id)
+    if container.state.is_running or record is not None:
+        running = container if container.state.is_running else _as_started(container, 0, 0, time.time_ns())
+        await engine.runtime.sweep(container.id)
+        await die.bury(engine, running, record or LOST)
+        tally.ended += 1
+    elif container.state.started_ns == 0:
+        # A start that was cut before the program ran may have left a cgroup and a mount behind.
+        await engine.runtime.sweep(container.id)
+    left = engine.rows.get(container.id)
+    if left is not None and left.host.auto_remove and left.state.status is Status.EXITED:
+        await remove.discard(engine, left, durable=False)
+        tally.removed += 1
+
+
+async def _take_up(engine: Engine, container: Container, process: Process) -> None:
+    """Watch a container that went on without us."""
+    if not container.state.is_running:
+        container = _as_started(container, process.pid, process.start_time, process.started_at)
+        engine.rows.save(container)
+    sandbox = Sandbox(container_id=container.id, namespace=f"/proc/{process.pid}/ns/net")
+    for name in container.networks:
+        await engine.networks.join(name, sandbox, Wishes())
+    engine.processes[container.id] = process
+    engine.spawn(die.watch(engine, container.id, process), f"watch {container.name}")
+
+
+def _as_started(container: Container, pid: int, start_ticks: int, started_ns: int) -> Container:
+    return container.with_state(
+        status=after(container.state.status, Act.START),
+        pid=pid,
+        start_ticks=start_ticks,
+        started_ns=started_ns,
+        error="",
+    )
+
+
+def remove_orphans(engine: Engine) -> None:
+    """Remove trees and directories that no row names: what a create, start or remove left when it was cut short."""
+    for key in list(engine.snapshots.keys()):
+        if engine.rows.get(key) is None:
+            remove.remove_files(engine, key)
+    directory = engine.options.directory
+    for path in directory.iterdir() if directory.is_dir() else ():
+        if engine.rows.get(path.name) is None:
+            remove.remove_files(engine, path.name)

@@ -1,0 +1,213 @@
+"""What can the rest of the daemon do with containers?
+
+One method for each verb; each is one line, and the story is in the verb's own file. References are ids, names or the
+unambiguous beginning of an id. All raise the kinds of `sampan.errors` with dockerd's sentences.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from typing import Any
+
+from sampan.containers import (
+    attach,
+    create,
+    exec,
+    inspect,
+    kill,
+    listing,
+    logs,
+    pause,
+    prune,
+    recover,
+    remove,
+    rename,
+    resize,
+    restart,
+    start,
+    stop,
+    top,
+    update,
+    wait,
+)
+from sampan.containers.engine import Engine
+from sampan.containers.host import Host, Options
+from sampan.containers.needs import ImageStore, Runtime, Snapshots
+from sampan.containers.rows import SCHEMA, Rows
+from sampan.db import Database
+from sampan.events import Events
+from sampan.networks.store import Networks
+from sampan.runtime.streams import Stream
+from sampan.wire.containers import ContainerCreate, HostConfig
+from sampan.wire.exec import ExecCreate
+from sampan.wire.filters import Filters
+
+__all__ = ["SCHEMA", "Containers"]
+
+
+class Containers:
+    """All containers of this engine."""
+
+    def __init__(
+        self,
+        database: Database,
+        images: ImageStore,
+        snapshots: Snapshots,
+        networks: Networks,
+        runtime: Runtime,
+        events: Events,
+        *,
+        host: Host,
+        options: Options,
+    ) -> None:
+        self.engine = Engine(
+            rows=Rows(database),
+            images=images,
+            snapshots=snapshots,
+            networks=networks,
+            runtime=runtime,
+            events=events,
+            host=host,
+            options=options,
+        )
+
+    async def recover(self) -> recover.Tally:
+        """Make rows, shims and kernel agree after the daemon was gone; before anything else is asked."""
+        return await recover.recover(self.engine)
+
+    async def close(self) -> None:
+        """Stop watching; containers go on."""
+        await self.engine.close()
+
+    async def create(self, name: str | None, request: ContainerCreate, platform: str = "") -> tuple[str, Sequence[str]]:
+        """Make a container; its id and warnings."""
+        return await create.create(self.engine, name, request, platform)
+
+    async def start(self, reference: str, detach_keys: str = "") -> bool:
+        """Start it; False when it runs already."""
+        return await start.start(self.engine, reference)
+
+    async def stop(self, reference: str, seconds: int | None = None, signal: str = "") -> bool:
+        """Stop it; False when it does not run."""
+        return await stop.stop(self.engine, reference, seconds, signal)
+
+    async def restart(self, reference: str, seconds: int | None = None, signal: str = "") -> None:
+        """Stop it if it runs, and start it."""
+        await restart.restart(self.engine, reference, seconds, signal)
+
+    async def kill(self, reference: str, signal: str = "") -> None:
+        """Send it a signal, SIGKILL by default."""
+        await kill.kill(self.engine, reference, signal)
+
+    async def pause(self, reference: str) -> None:
+        """Freeze it."""
+        await pause.pause(self.engine, reference)
+
+    async def unpause(self, reference: str) -> None:
+        """Thaw it."""
+        await pause.unpause(self.engine, reference)
+
+    async def rename(self, reference: str, name: str) -> None:
+        """Give it another name."""
+        await rename.rename(self.engine, reference, name)
+
+    async def remove(self, reference: str, *, force: bool = False, volumes: bool = False, link: bool = False) -> None:
+        """Remove it; `volumes` has nothing to do until there are anonymous volumes."""
+        await remove.remove(self.engine, reference, force=force, link=link)
+
+    async def prune(self, filters: Filters) -> dict[str, Any]:
+        """Remove all that do not run."""
+        return await prune.prune(self.engine, filters)
+
+    async def update(self, reference: str, asked: HostConfig) -> Sequence[str]:
+        """Change its limits; warnings."""
+        return await update.update(self.engine, reference, asked)
+
+    async def resize(self, reference: str, rows: int, columns: int) -> None:
+        """Set the size of its terminal."""
+        await resize.resize(self.engine, reference, rows, columns)
+
+    async def wait(self, reference: str, condition: str = "") -> Awaitable[dict[str, Any]]:
+        """Register a wait; what is returned is answered at the end."""
+        return wait.wait(self.engine, reference, condition)
+
+    def inspect(self, reference: str, size: bool = False) -> dict[str, Any]:
+        """Everything about it."""
+        return inspect.inspect(self.engine, reference, size)
+
+    def list(
+        self, *, all: bool = False, limit: int = 0, size: bool = False, filters: Filters | None = None
+    ) -> Sequence[dict[str, Any]]:
+        """Summaries, newest first."""
+        wanted = filters or Filters()
+        return listing.list_containers(self.engine, all=all, limit=limit, size=size, filters=wanted)
+
+    def counts(self) -> Mapping[str, int]:
+        """How many there are, by status."""
+        return Counter(container.state.status.value for container in self.engine.rows.all())
+
+    def users_of(self, image_id: str) -> Sequence[tuple[str, bool]]:
+        """(id, does it run) of the containers that were made from an image."""
+        users = [container for container in self.engine.rows.all() if container.image_id == image_id]
+        return [(container.id, container.state.is_running) for container in users]
+
+    def top(self, reference: str, arguments: str = "") -> dict[str, Any]:
+        """Its processes."""
+        return top.top(self.engine, reference, arguments)
+
+    def attachable(self, reference: str) -> bool:
+        """Whether it has a terminal, if it can be attached to."""
+        return attach.attachable(self.engine, reference)
+
+    async def attach(self, reference: str, stream: Stream, *, logs: bool = False, live: bool = True) -> None:
+        """Give a client's connection to it."""
+        await attach.attach(self.engine, reference, stream, with_logs=logs, live=live)
+
+    def logs(
+        self,
+        reference: str,
+        *,
+        stdout: bool,
+        stderr: bool,
+        follow: bool = False,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        tail: str = "all",
+        timestamps: bool = False,
+        details: bool = False,
+    ) -> tuple[bool, AsyncIterator[bytes]]:
+        """Whether it has a terminal (then the bytes are raw), and what it said."""
+        container = self.engine.rows.find(reference)
+        logs.directory(self.engine, container)
+        wanted = logs.Wanted(
+            stdout=stdout,
+            stderr=stderr,
+            since_ns=since_ns or 0,
+            until_ns=until_ns,
+            tail=logs.parse_tail(tail),
+            timestamps=timestamps,
+            details=details,
+            framed=not container.config.tty,
+        )
+        return container.config.tty, logs.logs(self.engine, container, wanted, follow=follow)
+
+    def exec_create(self, reference: str, request: ExecCreate) -> str:
+        """Note a further process to run in it; the exec's id."""
+        return exec.create(self.engine, reference, request)
+
+    def exec_to_start(self, exec_id: str) -> ExecCreate:
+        """What the exec will be like, if it can be started."""
+        return exec.to_start(self.engine, exec_id)
+
+    async def exec_start(
+        self, exec_id: str, *, streams: Sequence[Stream] = (), console_size: tuple[int, int] | None = None
+    ) -> None:
+        """Run it."""
+        await exec.start(self.engine, exec_id, streams=streams, console_size=console_size)
+
+    async def exec_resize(self, exec_id: str, rows: int, columns: int) -> None:
+        """Set the size of its terminal."""
+        await exec.resize(self.engine, exec_id, rows, columns)
+
+    def exec_inspect(self, exec_id: str) -> Mapping[str, Any]:
+        """Everything about it."""
+        return exec.inspect(self.engine, exec_id)
