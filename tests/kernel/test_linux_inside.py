@@ -22,6 +22,7 @@ from kernel.namespaced import namespaced
 from sampan.linux.inside import create_file_in_root, mkdirs_in_root, open_in_root, read_in_root
 from sampan.linux.mount import MountFlag, mount
 from sampan.linux.openat2 import Resolve, openat2
+from sampan.linux.sched import CloneFlag
 
 NAMES = ["a", "b", "c", "etc"]
 LINKS = st.lists(st.sampled_from([*NAMES, "..", "..", ".", "", "outside"]), min_size=1, max_size=5)
@@ -102,7 +103,7 @@ def same(one: int, other: int) -> bool:
 
 
 @given(trees_and_paths())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_opening_stays_inside(drawn: tuple[Tree, str]) -> None:
     entries, path = drawn
     with world(entries) as (root, rootfd):
@@ -116,7 +117,7 @@ def test_opening_stays_inside(drawn: tuple[Tree, str]) -> None:
 
 
 @given(trees_and_paths())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_directories_are_made_inside_and_where_the_kernel_finds_them(drawn: tuple[Tree, str]) -> None:
     entries, path = drawn
     with world(entries) as (root, rootfd):
@@ -134,7 +135,7 @@ def test_directories_are_made_inside_and_where_the_kernel_finds_them(drawn: tupl
 
 
 @given(trees_and_paths())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_files_are_made_inside_and_where_the_kernel_finds_them(drawn: tuple[Tree, str]) -> None:
     entries, path = drawn
     with world(entries) as (root, rootfd):
@@ -276,7 +277,7 @@ def test_a_swap_at_any_step_leads_nowhere(name: str, outside: str) -> None:
     for step in range(1, 100):
         with world([(["a", "b", "c"], None), (["link"], "/a/b")]) as (root, rootfd):
             (root / "a" / "evil").symlink_to(outside.format(absolute=root.parent / "outside"))
-            steps = namespaced(lambda: swapped(FUNCTIONS[name], root, rootfd, step))  # noqa: B023
+            steps = namespaced(lambda: swapped(FUNCTIONS[name], root, rootfd, step), CloneFlag(0))  # noqa: B023
         if steps < step:
             assert step > 3, "the walk was over before there was anything to swap"
             return

@@ -45,6 +45,21 @@ def test_clone3_forks() -> None:
     assert alone(parent) == 6
 
 
+def test_clone3_forks_again_and_again() -> None:
+    def parent() -> int:
+        for turn in range(300):
+            pid, fd = sched.clone3(0)
+            if pid == 0:
+                # Lets go of the interpreter lock, allocates, and reads its own record rather than the parent's.
+                os._exit(procfs.stat().pid % 251)
+            os.close(fd)
+            if exit_code(pid) != pid % 251:
+                return turn % 90 + 1
+        return 0
+
+    assert alone(parent) == 0
+
+
 @needs_root
 def test_clone3_starts_in_new_namespaces() -> None:
     def parent() -> int:
