@@ -33,9 +33,8 @@ from sampan.runtime.plan_process import plan_process
 from sampan.runtime.planner import Machine, plan_container
 from sampan.runtime.protocol import Message
 from sampan.runtime.seccomp_choice import filter_for
-from sampan.runtime.shim import stream_to_json
 from sampan.runtime.status import ExitStatus, StartFailed
-from sampan.runtime.streams import LogOptions, Stdio, Stream
+from sampan.runtime.streams import LogOptions, Stdio, Stream, stream_to_json
 
 __all__ = ["ExecProcess", "ExitStatus", "LogOptions", "Process", "Runtime", "StartFailed", "Stdio", "Stream"]
 

@@ -25,7 +25,7 @@ def limit(process: ProcessPlan) -> None:
             _, ceiling = get_rlimit(name)
             raise StartFailed(
                 f"error setting rlimit type {name.removeprefix('RLIMIT_').lower()}: {soft}:{hard} is over the hard "
-                f"limit of {ceiling} that the engine itself runs under, and without CAP_SYS_RESOURCE it may not be raised"
+                f"limit of {ceiling} that the engine itself has, and without CAP_SYS_RESOURCE it may not be raised"
             ) from None
         except OSError as error:
             raise StartFailed(

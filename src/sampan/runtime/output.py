@@ -6,7 +6,6 @@ takes nothing for a minute after the container has ended is let go.
 
 import os
 import time
-from collections.abc import Callable
 
 from sampan.runtime.log_writer import LogWriter, Spool
 from sampan.runtime.reactor import READ, WRITE, Reactor
@@ -20,10 +19,9 @@ TURN_READS = 16  # reads of one descriptor in a turn, so that others get theirs
 class Output:
     """The container's two output streams, its log and its readers."""
 
-    def __init__(self, reactor: Reactor, log: LogWriter | Spool, on_gone: Callable[[Reader], None]) -> None:
+    def __init__(self, reactor: Reactor, log: LogWriter | Spool) -> None:
         self._reactor = reactor
         self._log = log
-        self._on_gone = on_gone
         self._pipes: dict[int, int] = {}
         self.readers: list[Reader] = []
         self._closing = False
@@ -32,6 +30,10 @@ class Output:
         """Read output from `fd`, a non-blocking pipe or pty master, as `stream` (1 stdout, 2 stderr)."""
         self._pipes[fd] = stream
         self._reactor.watch(fd, READ, lambda events: self._readable(fd))
+
+    def reads(self, fd: int) -> bool:
+        """Whether `fd` is still open here."""
+        return fd in self._pipes
 
     def _readable(self, fd: int) -> None:
         self.pump(fd)
@@ -95,7 +97,6 @@ class Output:
             self.readers.remove(reader)
             self._reactor.forget(reader.sock.fileno())
             reader.close()
-            self._on_gone(reader)
 
     def drain(self) -> bool:
         """Take what a container that has ended left in its pipes; True when every writer has ended too."""

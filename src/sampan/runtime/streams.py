@@ -4,6 +4,7 @@ Plain values that cross from the engine to the shim: how stdio is made, where th
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,3 +49,22 @@ class Stream:
     detach_keys: bytes = b""
     initial: bytes = b""
     replay: bool = False
+
+
+def stream_to_json(stream: Stream) -> dict[str, Any]:
+    """The description of an attached client, without its descriptor."""
+    return {
+        "stdin": stream.stdin,
+        "stdout": stream.stdout,
+        "stderr": stream.stderr,
+        "framed": stream.framed,
+        "detach_keys": stream.detach_keys.hex(),
+        "initial": stream.initial.hex(),
+        "replay": stream.replay,
+    }
+
+
+def stream_from_json(data: dict[str, Any], fd: int) -> Stream:
+    """The attached client that a request describes; `fd` came with it."""
+    values = {**data, "detach_keys": bytes.fromhex(data["detach_keys"]), "initial": bytes.fromhex(data["initial"])}
+    return Stream(fd=fd, **values)

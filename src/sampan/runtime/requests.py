@@ -1,0 +1,165 @@
+"""What can the engine ask of a shim?
+
+One function for each request; what it returns is the reply, what it raises is the reply's error. None: the reply comes
+later.
+"""
+
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sampan.linux.pidfd import pidfd_send_signal
+from sampan.linux.pty import set_size
+from sampan.runtime import exec as joining
+from sampan.runtime.control import Answer
+from sampan.runtime.launch import Launched
+from sampan.runtime.plan import CgroupWrite, ProcessPlan, process_from_json
+from sampan.runtime.protocol import Message, close_all
+from sampan.runtime.reactor import READ
+from sampan.runtime.session import Session
+from sampan.runtime.status import StartFailed
+from sampan.runtime.stdio import Pipes, make_pipes
+from sampan.runtime.steps import sentence
+from sampan.runtime.streams import Stdio, stream_from_json
+
+if TYPE_CHECKING:
+    from sampan.runtime.shim import Shim
+
+Verb = Callable[["Shim", Message, list[int], Answer], Message | None]
+
+
+def handle(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> None:
+    """Do what `message` asks and answer it."""
+    verb = VERBS.get(message.get("op"))
+    if verb is None:
+        close_all(fds)
+        return answer({"error": f"unknown request {message.get('op')!r}", "exit_code": 125})
+    try:
+        reply = verb(shim, message, fds, answer)
+    except StartFailed as error:
+        return answer({"error": str(error), "exit_code": error.exit_code, "plain": error.plain})
+    except OSError as error:
+        return answer({"error": sentence(error), "exit_code": 125})
+    if reply is not None:
+        answer({"ok": reply})
+
+
+def _state(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:
+    sessions = {name: session.pid for name, session in shim.sessions.items()}
+    return {"started": shim.started, "exit": shim.exit if shim.announced else {}, "sessions": sessions}
+
+
+def _attach(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:
+    shim.attach(stream_from_json(message["stream"], fds[0]))
+    return {}
+
+
+def _signal(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:
+    if shim.launched and not shim.exit:
+        if message.get("everyone"):
+            shim.cgroup.kill()
+        else:
+            try:
+                pidfd_send_signal(shim.launched.pidfd, message["number"])
+            except ProcessLookupError:
+                pass  # it ended meanwhile, which is what most signals are for
+    return {}
+
+
+def _freeze(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:
+    if message["frozen"]:
+        shim.cgroup.freeze()
+    else:
+        shim.cgroup.thaw()
+    return {}
+
+
+def _resize(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:
+    session = shim.sessions.get(message.get("exec_id") or "")
+    if session:
+        session.resize(message["rows"], message["columns"])
+    elif shim.output.reads(shim.master):
+        set_size(shim.master, message["rows"], message["columns"])
+    return {}
+
+
+def _update(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:
+    shim.cgroup.write([CgroupWrite(**write) for write in message["writes"]])
+    return {}
+
+
+def _forget(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:
+    shim.note_exit()
+    return {}
+
+
+def _exec(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> None:
+    """Have a process join; the reply comes when it runs or has failed, and the container is served meanwhile."""
+    if shim.exit or shim.launched is None:
+        close_all(fds)
+        raise StartFailed("the container is not running")
+    stdio = Stdio(**message["stdio"])
+    stream = stream_from_json(message["stream"], fds[0]) if fds else None
+    pipes = make_pipes(stdio)
+    try:
+        plan = _confined(shim, process_from_json(message["process"]))
+        launched = joining.begin(shim.plan, plan, shim.launched.pid, shim.cgroup, stdio=pipes.theirs)
+    except BaseException:
+        pipes.close()
+        close_all(fds)
+        raise
+    session = Session(shim.reactor, message["exec_id"], launched, stdio, stream, shim.session_ended)
+    shim.sessions[session.exec_id] = session
+    if launched.channel:
+        report = partial(_report, shim, session, launched, launched.channel, pipes, answer)
+        shim.reactor.watch(launched.channel.fileno(), READ, report)
+
+
+def _confined(shim: "Shim", process: ProcessPlan) -> ProcessPlan:
+    """What confines the container confines who joins it; only capabilities may differ (docker exec --privileged)."""
+    own = shim.plan.process
+    return replace(
+        process,
+        seccomp=own.seccomp,
+        seccomp_flags=own.seccomp_flags,
+        no_new_privileges=own.no_new_privileges or process.no_new_privileges,
+    )
+
+
+def _report(
+    shim: "Shim",
+    session: Session,
+    launched: Launched,
+    channel: socket.socket,
+    pipes: Pipes,
+    answer: Answer,
+    events: int,
+) -> None:
+    """The joining process has said something, or has closed its channel because it runs."""
+    fd = channel.fileno()
+    try:
+        running = joining.advance(launched)
+    except StartFailed as error:
+        shim.reactor.forget(fd)
+        shim.sessions.pop(session.exec_id, None)
+        pipes.close()
+        session.finish()
+        return answer({"error": str(error), "exit_code": error.exit_code, "plain": error.plain})
+    if running:
+        shim.reactor.forget(fd)
+        answer({"ok": {"pid": session.pid}})
+        session.run(pipes, launched.terminal)
+
+
+VERBS: dict[object, Verb] = {
+    "state": _state,
+    "attach": _attach,
+    "signal": _signal,
+    "freeze": _freeze,
+    "resize": _resize,
+    "update": _update,
+    "forget": _forget,
+    "exec": _exec,
+}
