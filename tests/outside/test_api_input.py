@@ -57,9 +57,11 @@ def test_routes_that_are_not_there(engine: Client, method: str, path: str) -> No
 
 
 @pytest.mark.parametrize("body", [
-    b"", b"{", b"[]", b'"x"', b"7", b'{"Image": 7}', b'{"Image": NaN}', b'{"Image": "a" "b"}', b"\xff\xfe", b"[" * 100000,
+    b"", b"{", b"[]", b'"x"', b"7", b'{"Image": 7}', b'{"Image": NaN}', b'{"Image": "a" "b"}', b"\xff\xfe",
+    b"[" * 100000,
     b'{"a":' * 100000, b'{"HostConfig": []}', b'{"Image": "x", "HostConfig": {"Memory": 1180591620717411303424}}',
-    b'{"Image": "x", "HostConfig": {"Memory": "1"}}', b'{"Image": "x", "HostConfig": {"Memory": 1.5}}', b'{"Cmd": {"a": 1}}',
+    b'{"Image": "x", "HostConfig": {"Memory": "1"}}', b'{"Image": "x", "HostConfig": {"Memory": 1.5}}',
+    b'{"Cmd": {"a": 1}}',
 ], ids=lambda body: body[:30].decode(errors="replace"))  # fmt: skip
 def test_bodies_that_are_not_what_they_should_be(engine: Client, body: bytes) -> None:
     refusal(call(engine.socket, "POST", "/containers/create", body), MALFORMED)
