@@ -10,13 +10,14 @@ would know how far it had come otherwise.
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 
 from sampan.api import reply, table
 from sampan.api.about import About
 from sampan.api.call import Call
+from sampan.api.connection import Connection
 from sampan.api.hijack import Hijacked
 from sampan.api.status import sentence_of, status_of
 from sampan.errors import NotFound
@@ -47,6 +48,8 @@ class App:
         """Answer one request."""
         try:
             return await self._answer(request)
+        except ConnectionError:
+            raise  # the client has left; aiohttp closes
         except Exception as error:
             if request.writer.output_size:
                 # The head has gone out with another status: cutting the connection is the only honest answer left.
@@ -68,8 +71,17 @@ class App:
             raise NotFound("page not found")
         versions.check(version)
         route, variables = found
-        answer = route.function(self._engine, Call(request, version, variables))
-        return await (answer if route.watches else self._to_its_end(answer))
+        call = Call(request, version, variables)
+        if not route.watches:
+            return await self._to_its_end(route.function(self._engine, call))
+        connection = cast(Connection, request.protocol)
+        if connection.has_ended:
+            raise ConnectionResetError("nobody is there to watch")
+        connection.watching = True
+        try:
+            return await route.function(self._engine, call)
+        finally:
+            connection.watching = False
 
     async def _to_its_end(self, work: Coroutine[Any, Any, web.StreamResponse]) -> web.StreamResponse:
         task = asyncio.create_task(work)

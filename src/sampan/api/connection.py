@@ -3,16 +3,20 @@
 aiohttp parses HTTP/1.1 strictly (llhttp without its lenient switches). Added here: a head that comes in drops has
 HEAD_SECONDS to be complete, a connection that says nothing is closed after IDLE_SECONDS, bytes that are not HTTP get
 Docker's error body and the end of the connection. Line, field and count limits bound what a head can hold.
+
+A client may end its own direction once it has asked (`nc -N` does) and still gets its answer, unless the answer may
+never come: from here, that client looks like one that has left.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.web_protocol import RequestHandler
 
 from sampan.api import reply
+from sampan.api.upgrade import Divider
 
 HEAD_SECONDS = 10.0
 IDLE_SECONDS = 600.0
@@ -26,16 +30,65 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class Connection(RequestHandler):
     """One connection: aiohttp's, with a clock on heads and Docker's error bodies."""
 
+    has_ended = False  # the client has said that it will send nothing more
+    watching = False  # the request at work may last for ever
+    early = b""  # what an upgrade request's client sent behind it
+    _body: StreamReader | None = None  # of the latest request
     _clock: asyncio.TimerHandle | None = None
+    _divider: Divider
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has come in."""
+        self._divider = Divider(HEAD_BYTES)
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser; the clock runs while it has the beginning of a head and nothing else to do."""
+        """Feed the parser with what is HTTP, and keep what follows an upgrade request."""
+        data, behind = self._divider.feed(data)
+        if data:
+            self._parse(data)
+        if behind:
+            self.early += behind
+            # The kernel holds the rest, for whoever reads the socket next.
+            if self.transport is not None and not self._close:
+                self.transport.pause_reading()
+
+    def _parse(self, data: bytes) -> None:
         complete = self._request_count
         super().data_received(data)
+        if self._request_count > complete:
+            self._body = self._messages[-1][1]
+        # The clock runs while the parser has the beginning of a head and nothing else is going on.
         if self._clock is not None and (self._request_count > complete or self._upgraded):
             self._stop_clock()
         elif self._clock is None and self._request_count == complete and not self._request_in_progress:
             self._clock = self._loop.call_later(HEAD_SECONDS, self._too_slow)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's protocol says bool; aiohttp's merely passes
+        """The client sends nothing more; True keeps the connection for what it has asked."""
+        self.has_ended = True
+        # aiohttp has a waiter only while it waits for the next request.
+        is_busy = bool(self._messages) or self._waiter is None or self._waiter.done()
+        return is_busy and not self.watching and self._body is not None and self._body.is_eof()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the answer; the last one of a client that will ask no more ends the connection."""
+        if self.has_ended and not self._messages:
+            resp.force_close()
+        result = await super().finish_response(request, resp, start_time)
+        if resp.keep_alive and not self._messages:
+            self._expect_request()
+        return result
+
+    def _expect_request(self) -> None:
+        """The request at work is done; what followed an upgrade that was declined is HTTP after all."""
+        early, self.early, self._divider = self.early, b"", Divider(HEAD_BYTES)
+        if early:
+            if self.transport is not None:
+                self.transport.resume_reading()
+            self.data_received(early)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection is gone."""

@@ -7,7 +7,7 @@
 Not a copy loop: the very socket goes away. So a client stays attached when the daemon dies, and half-closing works
 because it is the client's real connection. asyncio keeps its own descriptor of the socket and merely close(2)s it (it
 never calls shutdown(2)), which leaves the duplicate alone. Bytes that the client sent before it saw the 101 are
-with aiohttp already: they travel along as `initial`.
+kept by the connection: they travel along as `initial`.
 
 An encrypted client's socket is a socketpair from the start (see `tls.py`), so nothing here knows of TLS.
 """
@@ -16,12 +16,13 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import cast
 
 from aiohttp import web
 
 from sampan.api import reply
 from sampan.api.call import Call
+from sampan.api.connection import Connection
 from sampan.api.status import sentence_of
 from sampan.errors import InvalidRequest
 from sampan.runtime.streams import Stream
@@ -43,20 +44,6 @@ class Hijacked(web.StreamResponse):
         """Nothing: the shim writes, and it decides when to end."""
 
 
-class _Early:
-    """Collects what the client sent after its request; aiohttp feeds it like any parser of an upgraded connection."""
-
-    def __init__(self) -> None:
-        self.received = b""
-
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        self.received += data
-        return False, b""
-
-    def feed_eof(self) -> None:
-        pass
-
-
 async def take_socket(call: Call, *, terminal: bool) -> tuple[int, bytes]:
     """Answer 101 (200 to a client that did not ask for an upgrade) and take the client's socket.
 
@@ -67,14 +54,11 @@ async def take_socket(call: Call, *, terminal: bool) -> tuple[int, bytes]:
     shared: socket.socket | None = transport.get_extra_info("socket") if transport else None
     if transport is None or shared is None:
         raise InvalidRequest("the connection cannot be upgraded")
-    early = _Early()
-    protocol: Any = call.request.protocol
-    protocol.set_parser(early)
     # From here on the kernel keeps what the client sends, for whoever reads the socket next.
     transport.pause_reading()
     transport.write(_head(call, terminal=terminal))
     await call.request.writer.drain()
-    return os.dup(shared.fileno()), early.received
+    return os.dup(shared.fileno()), cast(Connection, call.request.protocol).early
 
 
 @asynccontextmanager

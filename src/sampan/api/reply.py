@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from sampan import __version__
 from sampan.wire import versions
 from sampan.wire.bodies import encode
 
@@ -20,8 +21,9 @@ SERVED_BY: dict[str, str] = {
     "Api-Version": str(versions.NEWEST),
     "Docker-Experimental": "false",
     "Ostype": "linux",
+    "Server": f"sampan/{__version__} (linux)",
 }
-"""The headers of every answer; the daemon adds `Server` when it starts."""
+"""The headers of every answer."""
 
 
 def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -8,7 +8,14 @@ from sampan.wire.detachkeys import DEFAULT, parse
 
 @pytest.mark.parametrize(
     ("text", "keys"),
-    [("", DEFAULT), ("ctrl-p,ctrl-q", DEFAULT), ("a,x", b"ax"), ("ctrl-@", b"\0"), ("ctrl-[,DEL", b"\x1b\x7f"), ("ctrl-\\", b"\x1c")],
+    [
+        ("", DEFAULT),
+        ("ctrl-p,ctrl-q", DEFAULT),
+        ("a,x", b"ax"),
+        ("ctrl-@", b"\0"),
+        ("ctrl-[,DEL", b"\x1b\x7f"),
+        ("ctrl-\\", b"\x1c"),
+    ],
 )
 def test_keys(text: str, keys: bytes) -> None:
     assert parse(text) == keys

@@ -24,7 +24,9 @@ def joined(pieces: list[tuple[Stream, bytes]]) -> list[tuple[Stream, bytes]]:
 
 
 @given(FRAMES, st.data())
-def test_a_decoder_does_not_care_where_its_input_was_cut(frames: list[tuple[Stream, bytes]], data: st.DataObject) -> None:
+def test_a_decoder_does_not_care_where_its_input_was_cut(
+    frames: list[tuple[Stream, bytes]], data: st.DataObject
+) -> None:
     wire = b"".join(encode(stream, payload) for stream, payload in frames)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=20)))
     decoder, pieces = Decoder(), []

@@ -48,6 +48,8 @@ def test_no_time_is_go_s_zero_time() -> None:
     assert timestamps.optional("") is timestamps.optional("0") is None
 
 
-@pytest.mark.parametrize(("text", "nanoseconds"), [("0", 0), ("300ms", 300_000_000), ("-1s", -timestamps.SECOND), ("1us2ns", 1002)])
+@pytest.mark.parametrize(
+    ("text", "nanoseconds"), [("0", 0), ("300ms", 300_000_000), ("-1s", -timestamps.SECOND), ("1us2ns", 1002)]
+)
 def test_durations(text: str, nanoseconds: int) -> None:
     assert timestamps.duration(text) == nanoseconds

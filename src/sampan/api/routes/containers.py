@@ -88,7 +88,7 @@ async def unpause(engine: "Engine", call: Call) -> web.StreamResponse:
 
 async def rename(engine: "Engine", call: Call) -> web.StreamResponse:
     """`POST /containers/{id}/rename`."""
-    engine.containers.rename(call.name, call.text("name"))
+    await engine.containers.rename(call.name, call.text("name"))
     return reply.empty()
 
 
