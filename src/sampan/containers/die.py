@@ -40,11 +40,12 @@ async def bury(engine: Engine, container: Container, status: ExitStatus) -> None
         finished_ns=status.finished_at or time.time_ns(),
     )
     engine.rows.save(ended)
-    engine.runtime.forget(container.id)  # only now: until the row is written, the shim's record is all there is
     engine.processes.pop(container.id, None)
     await engine.networks.leave_all(container.id)
     seconds = max(0, ended.state.finished_ns - ended.state.started_ns) // 1_000_000_000
     engine.publish(ended, "die", {"exitCode": str(status.code), "execDuration": str(seconds)})
     engine.waits.exited(container.id, Outcome(status.code))
+    # Not before the row is written: until then the shim's record is all there is. Nobody need wait for this.
+    await engine.runtime.forget(container.id)
     if ended.host.auto_remove and container.id not in engine.restarting:
         await remove.discard(engine, ended, durable=False)

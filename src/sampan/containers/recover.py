@@ -2,10 +2,9 @@
 
 It may have been killed between any two steps. Rows say what was meant, shims and the kernel what is:
 
-    row            shim answers      shim left a record    neither
-    running        take it up again  bury it, as recorded  bury it: nobody knows how it ended
-    created,       a start was cut after the program ran and before the row said so: take it up, or bury it
-    exited
+    row             shim answers       shim left a record    neither
+    running         take it up again   bury it, as recorded  bury it: nobody knows how it ended
+    created, exited as running, if it tells of a run that the row does not know: its start was cut; else forget it
 
 Then what nothing refers to is removed: trees and directories without a row, and containers with --rm that do not run.
 Idempotent, and may itself be killed anywhere.
@@ -61,19 +60,18 @@ async def recover(engine: Engine) -> Tally:
 
 async def _recover_one(engine: Engine, container: Container, tally: Tally) -> None:
     process = await engine.runtime.reconnect(container.id)
-    if process is not None:
+    if process is not None and (container.state.is_running or process.started_at > container.state.finished_ns):
         await _take_up(engine, container, process)
         tally.alive += 1
         return
     record = engine.runtime.exit_record(container.id)
-    if container.state.is_running or record is not None:
+    is_news = record is not None and record.finished_at > container.state.finished_ns
+    # Also what a start that was cut before the program ran, or a burial that was not finished, left behind.
+    await engine.runtime.sweep(container.id)
+    if container.state.is_running or is_news:
         running = container if container.state.is_running else _as_started(container, 0, 0, time.time_ns())
-        await engine.runtime.sweep(container.id)
         await die.bury(engine, running, record or LOST)
         tally.ended += 1
-    elif container.state.started_ns == 0:
-        # A start that was cut before the program ran may have left a cgroup and a mount behind.
-        await engine.runtime.sweep(container.id)
     left = engine.rows.get(container.id)
     if left is not None and left.host.auto_remove and left.state.status is Status.EXITED:
         await remove.discard(engine, left, durable=False)

@@ -74,6 +74,12 @@ class Containers:
         """Make rows, shims and kernel agree after the daemon was gone; before anything else is asked."""
         return await recover.recover(self.engine)
 
+    def hear(self, container_id: str, name: str, attributes: Mapping[str, Any]) -> None:
+        """What a shim told the runtime without being asked: that the kernel ran out of memory, or a client let go."""
+        container = self.engine.rows.get(container_id)
+        if container is not None and name in ("oom", "detach"):
+            self.engine.publish(container, name)
+
     async def close(self) -> None:
         """Stop watching; containers go on."""
         await self.engine.close()
