@@ -14,6 +14,8 @@ Reading order:
     walk          that file, read back without the kernel
     unpack        the same tree as real files, where EROFS cannot be mounted
     ingest        all of the above in one pass; nothing is visible before it is whole and on disk
+    probe         can this kernel mount it?
     store         the layers of this host by diff ID
+    encode        a member as the bytes of its headers
     pack          the way back: a writable tree to the tar of its changes
 """

@@ -24,6 +24,7 @@ WHITEOUT = 0x0F
 OPAQUE = 0x10  # a directory that hides all of what is below
 DELETED_BELOW = 0x20  # a whiteout of this name was seen
 LINKED = 0x40  # another name has the same inode
+CUT_OFF = 0x80  # a directory that shows nothing of the layers below, being opaque or inside of one that is
 
 FORMATS = {
     Kind.FILE: stat.S_IFREG,
@@ -72,6 +73,7 @@ class Index:
 
     def finish(self, tree: Tree, *, tar_bytes: int, uuid: bytes) -> None:
         """Write directories, link counts and the superblock."""
+        _drop_idle_whiteouts(tree)
         tree.settle()
         self._mark_opaque(tree)
         self._count_links(tree)
@@ -213,6 +215,18 @@ class Index:
 
 def _offset(tree: Tree, node: int) -> int:
     return tree.inodes[node] << erofs.SLOT_BITS
+
+
+def _drop_idle_whiteouts(tree: Tree) -> None:
+    """In an opaque directory nothing is left to delete, and overlayfs would list a whiteout there as a broken file."""
+    states, parents = tree.states, tree.parents
+    for node, state in enumerate(states):
+        is_directory = state & KIND == Kind.DIRECTORY
+        inside = parents[node] != NOWHERE and states[parents[node]] & CUT_OFF
+        if is_directory and (inside or state & (OPAQUE | DELETED_BELOW)):
+            states[node] |= CUT_OFF
+        elif inside and state & KIND == WHITEOUT:
+            tree.detach(node)
 
 
 def _linked(tree: Tree) -> Iterator[int]:

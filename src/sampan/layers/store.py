@@ -198,10 +198,10 @@ class Layers:
             return
         with self._workspace() as (_, directory):
             for name in (TAR_NAME, INDEX_NAME):
-                os.link(layer / name, name, dst_dir_fd=directory)
+                os.link(f"{layer.name}/{name}", name, src_dir_fd=self._root_fd, dst_dir_fd=directory)
             _unpack(directory)
             try:
-                os.rename(FS_NAME, layer / FS_NAME, src_dir_fd=directory)
+                os.rename(FS_NAME, f"{layer.name}/{FS_NAME}", src_dir_fd=directory, dst_dir_fd=self._root_fd)
             except OSError:
                 if not (layer / FS_NAME).is_dir():
                     raise

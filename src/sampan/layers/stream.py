@@ -4,6 +4,7 @@ Once, from front to back. `Stream` hands out exact numbers of bytes and knows it
 chunk as it arrives (see `ingest.Intake`), so that copying, hashing and parsing share one pass over the data.
 """
 
+from collections.abc import Iterable
 from typing import Protocol
 
 CHUNK_BYTES = 1 << 20
@@ -13,6 +14,25 @@ class Source(Protocol):
     """Anything with a file's `read`: at most `size` bytes, empty only at the end."""
 
     def read(self, size: int, /) -> bytes: ...
+
+
+class Pieces:
+    """A source made of pieces that somebody produces, such as `pack`."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes; empty at the end. Small pieces are joined."""
+        parts = [self._rest]
+        length = len(self._rest)
+        while length < size and (piece := next(self._pieces, None)) is not None:
+            parts.append(piece)
+            length += len(piece)
+        joined = b"".join(parts)
+        self._rest = joined[size:]
+        return joined[:size]
 
 
 class Stream:

@@ -1,0 +1,171 @@
+"""How does a writable tree become the tar of its changes?
+
+An overlay's upper directory in, a layer out (image-spec layer.md, "Change Types"): what is in it was added or
+changed, its 0/0 devices are whiteouts, its opaque directories get an opaque marker. Members come in bytewise order of
+their paths' components, a directory before what is in it; the same tree always gives the same bytes. `unpack` of the
+result is the tree again, which the tests hold it to.
+
+The tree may still be in use: directories are opened below the top without following a link, files without waiting for a
+pipe's writer, and a file that shrinks meanwhile is filled up with zeros.
+"""
+
+import os
+import stat
+from collections.abc import Generator, Iterator, Mapping
+
+from sampan.errors import InvalidRequest
+from sampan.layers.encode import END_OF_ARCHIVE, encode, padding
+from sampan.layers.stream import CHUNK_BYTES
+from sampan.layers.tar import NO_XATTRS, Kind, Member
+from sampan.layers.whiteout import OPAQUE_NAME, OPAQUE_VALUE, OPAQUE_XATTR, PREFIX, admitted
+from sampan.linux.openat2 import Resolve, openat2
+
+BENEATH = Resolve.BENEATH | Resolve.NO_SYMLINKS | Resolve.NO_MAGICLINKS | Resolve.NO_XDEV
+OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+KINDS = {
+    stat.S_IFREG: Kind.FILE,
+    stat.S_IFDIR: Kind.DIRECTORY,
+    stat.S_IFCHR: Kind.CHARACTER,
+    stat.S_IFBLK: Kind.BLOCK,
+    stat.S_IFIFO: Kind.FIFO,
+    stat.S_IFLNK: Kind.SYMLINK,
+}
+
+
+def pack(directory: str | os.PathLike[str]) -> Iterator[bytes]:
+    """The bytes of the tar of the changes in `directory`; sockets are left out, as nothing could use them."""
+    top = os.open(directory, OPEN_DIRECTORY)
+    try:
+        yield from _Packer(top).members()
+        yield END_OF_ARCHIVE
+    finally:
+        os.close(top)
+
+
+class _Packer:
+    def __init__(self, top: int) -> None:
+        self._top = top
+        self._first_names: dict[tuple[int, int], bytes] = {}  # (device, inode) -> the path that was written first
+
+    def members(self) -> Iterator[bytes]:
+        """All members with their data, depth first."""
+        levels = [(b"", iter(self._names(b"")))]
+        yield from self._root()
+        while levels:
+            path, names = levels[-1]
+            name = next(names, None)
+            if name is None:
+                levels.pop()
+                continue
+            below = path + b"/" + name if path else name
+            is_directory = yield from self._member(path, name, below)
+            if is_directory:
+                levels.append((below, iter(self._names(below))))
+
+    def _root(self) -> Iterator[bytes]:
+        member = _member(b"./", os.fstat(self._top), _xattrs(self._top))
+        yield encode(member)
+        yield from _opaque_marker(member, OPAQUE_NAME, self._top)
+
+    def _names(self, path: bytes) -> list[bytes]:
+        directory = self._open(path)
+        try:
+            names = sorted(os.fsencode(name) for name in os.listdir(directory))
+        finally:
+            os.close(directory)
+        if any(name.startswith(PREFIX) for name in names):
+            raise InvalidRequest(f"a file whose name begins with {PREFIX.decode()!r} cannot be kept in a layer")
+        return names
+
+    def _open(self, path: bytes) -> int:
+        return openat2(self._top, os.fsdecode(path) or ".", OPEN_DIRECTORY, 0, BENEATH)
+
+    def _member(self, parent: bytes, name: bytes, path: bytes) -> Generator[bytes, None, bool]:
+        """One member with its data; returns whether it is a directory."""
+        directory = self._open(parent)
+        try:
+            try:
+                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            except FileNotFoundError:
+                return False  # gone since the directory was listed
+            kind = KINDS.get(stat.S_IFMT(status.st_mode))
+            if kind is Kind.CHARACTER and status.st_rdev == 0:
+                yield encode(_whiteout(parent, name, status))
+            elif kind is Kind.DIRECTORY:
+                opened = os.open(name, OPEN_DIRECTORY, dir_fd=directory)
+                try:
+                    member = _member(path, status, _xattrs(opened))
+                    yield encode(member)
+                    yield from _opaque_marker(member, path + b"/" + OPAQUE_NAME, opened)
+                finally:
+                    os.close(opened)
+            elif kind:
+                yield from self._file(directory, name, path, status)
+            return kind is Kind.DIRECTORY
+        finally:
+            os.close(directory)
+
+    def _file(self, directory: int, name: bytes, path: bytes, status: os.stat_result) -> Iterator[bytes]:
+        first = self._first_names.get((status.st_dev, status.st_ino)) if status.st_nlink > 1 else None
+        if first:
+            yield encode(_member(path, status, NO_XATTRS)._replace(kind=Kind.HARDLINK, link=first, size=0))
+            return
+        if status.st_nlink > 1:
+            self._first_names[status.st_dev, status.st_ino] = path
+        if stat.S_ISREG(status.st_mode):
+            yield from _regular(directory, name, path)
+            return
+        member = _member(path, status, NO_XATTRS)
+        if member.kind is Kind.SYMLINK:
+            member = member._replace(link=os.readlink(name, dir_fd=directory))
+        yield encode(member)
+
+
+def _regular(directory: int, name: bytes, path: bytes) -> Iterator[bytes]:
+    descriptor = os.open(name, OPEN_FILE, dir_fd=directory)
+    try:
+        status = os.fstat(descriptor)
+        member = _member(path, status, _xattrs(descriptor))
+        yield encode(member)
+        missing = member.size
+        while missing:
+            data = os.read(descriptor, min(missing, CHUNK_BYTES))
+            if not data:
+                data = bytes(min(missing, CHUNK_BYTES))  # it shrank
+            missing -= len(data)
+            yield data
+        yield padding(member.size)
+    finally:
+        os.close(descriptor)
+
+
+def _member(path: bytes, status: os.stat_result, xattrs: Mapping[bytes, bytes]) -> Member:
+    kind = KINDS[stat.S_IFMT(status.st_mode)]
+    size = status.st_size if kind is Kind.FILE else 0
+    device = (os.major(status.st_rdev), os.minor(status.st_rdev))
+    mode = stat.S_IMODE(status.st_mode)
+    kept = admitted(kind, xattrs)
+    return Member(path, kind, mode, status.st_uid, status.st_gid, size, status.st_mtime_ns, b"", device, kept, 0)
+
+
+def _whiteout(parent: bytes, name: bytes, status: os.stat_result) -> Member:
+    path = (parent + b"/" if parent else b"") + PREFIX + name
+    mtime_ns = status.st_mtime_ns
+    return Member(path, Kind.FILE, 0o600, status.st_uid, status.st_gid, 0, mtime_ns, b"", (0, 0), NO_XATTRS, 0)
+
+
+def _opaque_marker(directory: Member, path: bytes, descriptor: int) -> Iterator[bytes]:
+    try:
+        if os.getxattr(descriptor, OPAQUE_XATTR) != OPAQUE_VALUE:
+            return
+    except OSError:
+        return  # no such attribute, or a filesystem without
+    yield encode(directory._replace(path=path, kind=Kind.FILE, mode=0o600, xattrs=NO_XATTRS))
+
+
+def _xattrs(descriptor: int) -> dict[bytes, bytes]:
+    try:
+        return {os.fsencode(name): os.getxattr(descriptor, name) for name in os.listxattr(descriptor)}
+    except OSError:
+        return {}  # a filesystem without attributes
