@@ -24,11 +24,11 @@ REFUSED = re.findall(
     r"\S+",
     """
     acct add_key bpf clock_settime delete_module fanotify_init finit_module fsconfig fsmount fsopen fspick init_module
-    kcmp kexec_load keyctl lookup_dcookie mbind migrate_pages mount mount_setattr move_mount move_pages open_by_handle_at
-    open_tree perf_event_open pidfd_getfd pivot_root process_madvise quotactl reboot request_key set_mempolicy
-    setdomainname sethostname setns settimeofday swapoff swapon syslog umount2 unshare userfaultfd vhangup
-    io_uring_setup unshare(CLONE_NEWCGROUP) unshare(CLONE_NEWNS) unshare(CLONE_FILES) clone(CLONE_NEWUSER) mount(cgroup) mount(proc)
-    remount(/proc/sys) umount(/proc/kcore) socket(AF_VSOCK) clock_settime(CLOCK_REALTIME)
+    kcmp kexec_load keyctl lookup_dcookie mbind migrate_pages mount mount_setattr move_mount move_pages
+    open_by_handle_at open_tree perf_event_open pidfd_getfd pivot_root process_madvise quotactl reboot request_key
+    set_mempolicy setdomainname sethostname setns settimeofday swapoff swapon syslog umount2 unshare userfaultfd vhangup
+    io_uring_setup unshare(CLONE_NEWCGROUP) unshare(CLONE_NEWNS) unshare(CLONE_FILES) clone(CLONE_NEWUSER)
+    mount(cgroup) mount(proc) remount(/proc/sys) umount(/proc/kcore) socket(AF_VSOCK) clock_settime(CLOCK_REALTIME)
     """,
 )
 REFUSED_ON_X86 = ["iopl", "ioperm", "uselib", "ustat", "sysfs"]
@@ -224,7 +224,8 @@ def test_users_by_number_are_numbers(docker: Docker, tmp_path: Path, image_tar: 
 
 @pytest.mark.parametrize("member", [
     file("etc/passwd", type=tarfile.FIFOTYPE), file("etc/passwd", type=tarfile.DIRTYPE),
-    link("etc/passwd", "/dev/zero"), link("etc/passwd", "/proc/self/mem"), file("etc/passwd", b"x" * (4 << 20)), file("etc/passwd", b"x:\n" * (1 << 20)),
+    link("etc/passwd", "/dev/zero"), link("etc/passwd", "/proc/self/mem"),
+    file("etc/passwd", b"x" * (4 << 20)), file("etc/passwd", b"x:\n" * (1 << 20)),
 ], ids=["fifo", "directory", "zero", "mem", "one line", "many lines"])  # fmt: skip
 def test_a_passwd_that_never_ends(
     docker: Docker, tmp_path: Path, image_tar: Path, name: str, member: tuple[str, bytes, dict[str, object]]
