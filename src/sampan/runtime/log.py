@@ -99,41 +99,35 @@ def _last_lines(
 ) -> Iterator[Entry]:
     """The entries that hold the last `count` lines, the first of them cut where those begin."""
     kept: list[Entry] = []
-    # A line that the program has not ended yet counts as one, and each stream may have one.
-    left = {"lines": count}
-    ended: set[int] = set()
-    for fd in reversed(files):
-        for entry in backwards(fd):
-            if entry.stream not in streams or (until_ns is not None and entry.time_ns > until_ns):
-                continue
-            if entry.time_ns < since_ns or count == 0:
-                return iter(kept[::-1])
-            payload = entry.payload
-            newlines = payload.count(b"\n")
-            if entry.stream not in ended:
-                # The newline that ends the last line does not begin another.
-                ended.add(entry.stream)
-                if payload.endswith(b"\n"):
-                    newlines -= 1
-                left["lines"] -= 1
-                if left["lines"] < 0:
-                    return iter(kept[::-1])
-            if newlines <= left["lines"]:
-                left["lines"] -= newlines
-                kept.append(entry)
-                continue
-            kept.append(entry._replace(payload=_after_lines(payload, left["lines"])))
-            return iter(kept[::-1])
+    left = count
+    seen: set[int] = set()
+    for entry in (entry for fd in reversed(files) for entry in backwards(fd)):
+        if entry.stream not in streams or (until_ns is not None and entry.time_ns > until_ns):
+            continue
+        if entry.time_ns < since_ns:
+            break
+        if entry.stream not in seen:
+            # What a stream has not ended with a newline yet is a line too.
+            seen.add(entry.stream)
+            left -= not entry.payload.endswith(b"\n")
+        newlines = entry.payload.count(b"\n")
+        if left < 0:
+            break
+        if newlines > left:
+            # One newline more than wanted: it ends the line before the first that is.
+            rest = _after_newline(entry.payload, left + 1)
+            kept += [entry._replace(payload=rest)] if rest else []
+            break
+        left -= newlines
+        kept.append(entry)
     return iter(kept[::-1])
 
 
-def _after_lines(payload: bytes, count: int) -> bytes:
-    """The end of `payload` from the line on that has `count` newlines after its own start, its last one not counted."""
-    at = len(payload) - payload.endswith(b"\n")
-    for _ in range(count + 1):
+def _after_newline(payload: bytes, number: int) -> bytes:
+    """What follows the `number`-th newline, counted from the end."""
+    at = len(payload)
+    for _ in range(number):
         at = payload.rfind(b"\n", 0, at)
-        if at < 0:
-            return payload
     return payload[at + 1 :]
 
 
