@@ -20,8 +20,10 @@ from sampan.api.call import Call
 from sampan.api.connection import Connection
 from sampan.api.hijack import Hijacked
 from sampan.api.status import sentence_of, status_of
+from sampan.containers.store import Containers
 from sampan.errors import NotFound
 from sampan.events import Events
+from sampan.images.images import Images
 from sampan.networks.store import Networks
 from sampan.wire import versions
 
@@ -30,8 +32,8 @@ from sampan.wire import versions
 class Engine:
     """What the routes call."""
 
-    containers: Any
-    images: Any
+    containers: Containers
+    images: Images
     networks: Networks
     events: Events
     about: About
@@ -41,7 +43,7 @@ class App:
     """The API of one engine: the handler that `connection.Server` gives every request to."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
         self._unfinished: set[asyncio.Task[web.StreamResponse]] = set()
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -73,13 +75,13 @@ class App:
         route, variables = found
         call = Call(request, version, variables)
         if not route.watches:
-            return await self._to_its_end(route.function(self._engine, call))
+            return await self._to_its_end(route.function(self.engine, call))
         connection = cast(Connection, request.protocol)
         if connection.has_ended:
             raise ConnectionResetError("nobody is there to watch")
         connection.watching = True
         try:
-            return await route.function(self._engine, call)
+            return await route.function(self.engine, call)
         finally:
             connection.watching = False
 

@@ -39,14 +39,16 @@ async def _live(config: Config, listeners: Sequence[Listener]) -> None:
         loop.add_signal_handler(number, _end, asked_to_end)
     context = _tls_context(config) if config.tlsverify else None
     parts = await assemble(config)
-    # After the zygote was started: containers inherit their limits from it, not from us.
-    _raise_descriptor_limit()
     loop.add_signal_handler(signal.SIGHUP, _reload, config, parts)
     doors = Doors(Server(parts.app))
     await doors.open(listeners, context)
     # What has been made so far stays until the end: no need to look through it for garbage again and again.
     gc.collect()
     gc.freeze()
+    await parts.zygote
+    # Only now: containers inherit their limits from the zygote, which inherited ours.
+    _raise_descriptor_limit()
+    sweep = asyncio.create_task(asyncio.to_thread(parts.images.sweep), name="sweep images")
     notify.ready()
     _log.info("API listens on %s", ", ".join(listener.address for listener in listeners))
     watchdog = asyncio.create_task(notify.keep_alive(), name="watchdog")
@@ -55,6 +57,7 @@ async def _live(config: Config, listeners: Sequence[Listener]) -> None:
     finally:
         notify.stopping()
         watchdog.cancel()
+        await asyncio.gather(sweep, return_exceptions=True)
         await doors.close(config.shutdown_timeout)
         await parts.close()
     _log.info("ended; containers go on")

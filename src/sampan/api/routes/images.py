@@ -4,6 +4,7 @@ Reading and writing archives takes threads: what they do is synchronous and long
 """
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from sampan.api.call import Call
 from sampan.api.progress import batches, watched
 from sampan.api.upload import upload
 from sampan.errors import InvalidRequest, NotFound, NotSupported
+from sampan.oci.platform import parse_platform
 from sampan.wire.images import FromHost
 
 if TYPE_CHECKING:
@@ -23,13 +25,16 @@ FROM_BODY = "-"
 
 async def listing(engine: "Engine", call: Call) -> web.StreamResponse:
     """`GET /images/json`."""
-    found = engine.images.list(all=call.flag("all"), filters=call.filters())
-    return reply.json(found)
+    listed = partial(
+        engine.images.list, all=call.flag("all"), filters=call.filters(), shared_size=call.flag("shared-size"),
+        version=call.version,
+    )  # fmt: skip
+    return reply.json(await asyncio.to_thread(listed))
 
 
 async def inspect(engine: "Engine", call: Call) -> web.StreamResponse:
     """`GET /images/{name}/json`."""
-    return reply.json(engine.images.inspect(call.name))
+    return reply.json(engine.images.inspect(call.name, call.version))
 
 
 async def history(engine: "Engine", call: Call) -> web.StreamResponse:
@@ -57,7 +62,7 @@ async def prune(engine: "Engine", call: Call) -> web.StreamResponse:
 async def load(engine: "Engine", call: Call) -> web.StreamResponse:
     """`POST /images/load`: an archive as the body, docker's or OCI's, compressed or not."""
     async with upload(call) as archive:
-        return await watched(call, lambda emit: engine.images.load(archive, emit, quiet=call.flag("quiet", True)))
+        return await watched(call, lambda emit: engine.images.load(archive, emit, quiet=call.flag("quiet")))
 
 
 async def create(engine: "Engine", call: Call) -> web.StreamResponse:
@@ -71,10 +76,12 @@ async def create(engine: "Engine", call: Call) -> web.StreamResponse:
         raise NotSupported("import from a URL is not supported: send the archive as the body (fromSrc=-)")
     repository, tag_name, message = call.text("repo"), call.text("tag"), call.text("message")
     changes = call.texts("changes")
+    platform = parse_platform(call.text("platform")) if call.text("platform") else None
     async with upload(call) as archive:
-        return await watched(
-            call, lambda emit: engine.images.import_tar(archive, repository, tag_name, changes, message, emit)
+        importing = partial(
+            engine.images.import_tar, archive, repository, tag_name, changes, message, platform=platform
         )
+        return await watched(call, importing)
 
 
 async def from_host(engine: "Engine", call: Call) -> web.StreamResponse:
@@ -82,7 +89,7 @@ async def from_host(engine: "Engine", call: Call) -> web.StreamResponse:
     body = await call.body(FromHost)
     if not body.reference:
         raise InvalidRequest("reference: the image needs a name")
-    return await watched(call, lambda emit: engine.images.from_host(body.reference, body.programs or [], emit))
+    return await watched(call, lambda emit: engine.images.from_host(body.reference, body.programs or (), emit))
 
 
 async def save(engine: "Engine", call: Call) -> web.StreamResponse:
@@ -99,10 +106,10 @@ async def save_many(engine: "Engine", call: Call) -> web.StreamResponse:
 
 
 async def _archive(engine: "Engine", call: Call, names: list[str]) -> web.StreamResponse:
-    pieces = await asyncio.to_thread(engine.images.save, names)
+    parts = await asyncio.to_thread(engine.images.save, names)
     response = reply.stream("application/x-tar")
     await response.prepare(call.request)
-    async for batch in batches(pieces):
+    async for batch in batches(parts):
         await response.write(batch)
     await response.write_eof()
     return response

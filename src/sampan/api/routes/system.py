@@ -1,5 +1,6 @@
 """What does a client ask about the engine itself? Engine API 1.51, "System"."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -32,16 +33,17 @@ async def version(engine: "Engine", call: Call) -> web.StreamResponse:
 
 async def info(engine: "Engine", call: Call) -> web.StreamResponse:
     """`GET /info`."""
-    return reply.json(info_body(engine.about, engine.containers.counts(), len(engine.images.list(all=True)), 0))
+    return reply.json(info_body(engine.about, engine.containers.counts(), len(engine.images.all()), 0))
 
 
 async def disk_usage(engine: "Engine", call: Call) -> web.StreamResponse:
     """`GET /system/df`."""
-    images = engine.images.list(all=True)
-    containers = engine.containers.list(all=True, limit=0, size=True)
+    images = await asyncio.to_thread(engine.images.list, shared_size=True, version=call.version)
+    containers = await asyncio.to_thread(engine.containers.list, all=True, size=True)
+    layers = {diff_id: size for image in engine.images.all() for diff_id, size in image.layers}
     return reply.json(
         {
-            "LayersSize": engine.images.layers_size(),
+            "LayersSize": sum(layers.values()),
             "Images": images,
             "Containers": containers,
             "Volumes": [],

@@ -1,0 +1,111 @@
+"""How is the engine put together? Here, and nowhere else: no registry, no singleton, no import that does something.
+
+database ─┬─► images ◄── content, layers ──► snapshots
+          └─► containers ◄── images, snapshots, networks, runtime, events
+                   └──────────► the API
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sampan.api.app import App, Engine
+from sampan.containers import host as machine
+from sampan.containers.host import Options
+from sampan.containers.store import SCHEMA as CONTAINERS_SCHEMA
+from sampan.containers.store import Containers
+from sampan.content.store import Blobs
+from sampan.daemon import host
+from sampan.daemon.config import Config
+from sampan.db import Database, open_database
+from sampan.events import Events
+from sampan.images.images import Images
+from sampan.images.rows import SCHEMA as IMAGES_SCHEMA
+from sampan.layers.store import Layers
+from sampan.networks.store import Networks
+from sampan.runtime.client import Runtime
+from sampan.snapshots.overlay import Overlay
+
+_log = logging.getLogger("sampan.daemon")
+
+
+@dataclass(slots=True)
+class Assembled:
+    """The parts that have a life of their own."""
+
+    app: App
+    containers: Containers
+    images: Images
+    runtime: Runtime
+    database: Database
+    zygote: "asyncio.Task[None]"
+
+    def reload(self, config: Config) -> None:
+        """Take on what may change without a restart: labels and whether to debug."""
+        logging.getLogger().setLevel("DEBUG" if config.debug else "INFO")
+        engine = self.app.engine
+        about = replace(engine.about, labels=config.labels, debug=config.debug)
+        self.app.engine = replace(engine, about=about)
+        engine.events.publish("daemon", "reload", about.engine_id, {"name": about.name})
+
+    async def close(self) -> None:
+        """Let go of everything; what runs goes on."""
+        await self.app.drain()
+        await self.containers.close()
+        await self.runtime.close()
+        self.database.close()
+
+
+async def assemble(config: Config) -> Assembled:
+    """Make the engine that `config` describes, as the last one left it. Raises SampanError, OSError."""
+    told: list[Containers] = []  # the runtime is there first, and its news are for the containers
+
+    def hear(container_id: str, name: str, attributes: Mapping[str, Any]) -> None:
+        for containers in told:
+            containers.hear(container_id, name, attributes)
+
+    runtime = Runtime(config.exec_root, cgroup_parent=config.cgroup_parent, on_event=hear)
+    zygote = asyncio.create_task(runtime.ready(), name="start zygote")
+    database = open_database(config.data_root / "sampan.db", [IMAGES_SCHEMA, CONTAINERS_SCHEMA])
+    events = Events()
+    content = Blobs(config.data_root / "content")
+    layers = Layers(config.data_root / "layers", config.exec_root, backend=config.storage_driver or None)
+    images = Images(database, content, layers, events=events)
+    engine_id = host.read_engine_id(config.data_root)
+    networks = Networks(engine_id, default="none")
+    facts = machine.probe()
+    containers = Containers(
+        database, images.store, Overlay(config.data_root / "snapshots", layers), networks, runtime, events,
+        host=facts, options=_options(config, layers.backend),
+    )  # fmt: skip
+    told.append(containers)
+    images.users_of = containers.users_of
+    about = host.describe(config, facts, engine_id=engine_id, storage_driver=layers.backend)
+    tally = await containers.recover()
+    _log.info("recovered alive=%d ended=%d removed=%d", tally.alive, tally.ended, tally.removed)
+    app = App(Engine(containers=containers, images=images, networks=networks, events=events, about=about))
+    return Assembled(app, containers, images, runtime, database, zygote)
+
+
+def _options(config: Config, storage_driver: str) -> Options:
+    return Options(
+        directory=config.data_root / "containers",
+        cgroup_parent=config.cgroup_parent,
+        default_runtime=config.default_runtime,
+        runtimes=config.runtimes,
+        default_shm_size=config.default_shm_size,
+        default_ipc_mode=config.default_ipc_mode,
+        default_cgroupns_mode=config.default_cgroupns_mode,
+        default_ulimits=config.default_ulimits,
+        init=config.init,
+        no_new_privileges=config.no_new_privileges,
+        storage_driver=storage_driver,
+        log_driver=config.log_driver,
+        log_opts=config.log_opts,
+        dns=config.dns,
+        dns_opts=config.dns_opts,
+        dns_search=config.dns_search,
+        host_gateway_ip=config.host_gateway_ip,
+    )
