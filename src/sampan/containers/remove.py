@@ -31,6 +31,9 @@ async def remove(engine: Engine, reference: str, *, force: bool, link: bool) -> 
         if force:
             await stop.kill_and_wait(engine, container)
         async with engine.lock(container.id):
+            found = engine.rows.get(container.id)
+            if found is None and force:
+                return  # its own --rm was faster
             container = engine.current(container.id, reference)
             if force and container.state.is_running:
                 continue  # somebody started it meanwhile
