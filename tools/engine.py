@@ -195,7 +195,7 @@ def leaks(engine: Engine) -> Iterator[str]:
             yield f"cgroup {directory}"
     for directory in ("containers", "snapshots"):
         for kind in (engine.data_root, engine.run_root / "exec"):
-            for entry in (kind / directory).glob("*"):
+            for entry in (kind / directory).glob("[!.]*"):  # hidden ones belong to the store, not to a container
                 yield f"directory {entry}"
 
 
