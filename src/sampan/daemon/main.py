@@ -11,9 +11,10 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from sampan import __version__
-from sampan.api.listen import Listener, close_listeners, open_listeners
+from sampan.api.listen import close_listeners, open_listeners
 from sampan.daemon import pidfile
 from sampan.daemon.arguments import parse, usage
 from sampan.daemon.config import Config, configure
@@ -52,29 +53,27 @@ def main(words: Sequence[str]) -> int:
 
 
 def _run(config: Config) -> int:
-    listeners: Sequence[Listener] = ()
-    try:
-        if os.geteuid() != 0:
-            raise SampanError("the daemon needs to be started with root privileges")
-        os.umask(0o022)
-        _directories(config)
-        lock = pidfile.lock(config.data_root)
-        pidfile.write(config.pidfile)
-        listeners = open_listeners(
-            config.hosts, group=config.group, default_path=DEFAULT_SOCKET, has_tls=config.tlsverify
-        )
-        # Imported when the sockets listen: this is most of the time that a start takes.
-        from sampan.daemon.life import live
+    with ExitStack() as undo:
+        try:
+            if os.geteuid() != 0:
+                raise SampanError("the daemon needs to be started with root privileges")
+            os.umask(0o022)
+            _directories(config)
+            undo.callback(os.close, pidfile.lock(config.data_root))
+            undo.callback(os.close, pidfile.write(config.pidfile))
+            undo.callback(config.pidfile.unlink, missing_ok=True)
+            listeners = open_listeners(
+                config.hosts, group=config.group, default_path=DEFAULT_SOCKET, has_tls=config.tlsverify
+            )
+            undo.callback(close_listeners, listeners)
+            # Imported when the sockets listen: this is most of the time that a start takes.
+            from sampan.daemon.life import live
 
-        live(config, listeners)
-        os.close(lock)
-        return 0
-    except (SampanError, OSError) as error:
-        sys.stderr.write(f"failed to start daemon: {error}\n")
-        return FAILED
-    finally:
-        close_listeners(listeners)
-        pidfile.remove(config.pidfile)
+            live(config, listeners)
+            return 0
+        except (SampanError, OSError) as error:
+            sys.stderr.write(f"failed to start daemon: {error}\n")
+            return FAILED
 
 
 def _directories(config: Config) -> None:
