@@ -28,9 +28,8 @@ from sampan.runtime import zygote_process
 from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.channel import Channel
 from sampan.runtime.plan import to_json
-from sampan.runtime.plan_cgroup import plan_writes
-from sampan.runtime.plan_process import plan_process
 from sampan.runtime.planner import Machine, plan_container
+from sampan.runtime.process import ExecProcess, Process, exit_status
 from sampan.runtime.protocol import Message
 from sampan.runtime.seccomp_choice import filter_for
 from sampan.runtime.status import ExitStatus, StartFailed
@@ -40,164 +39,6 @@ __all__ = ["ExecProcess", "ExitStatus", "LogOptions", "Process", "Runtime", "Sta
 
 SIGKILL = 9
 OnEvent = Callable[[str, str, dict[str, Any]], None]
-
-
-class ExecProcess:
-    """A process that joined a container."""
-
-    def __init__(self, pid: int, ended: "asyncio.Future[int]") -> None:
-        self.pid = pid
-        self._ended = ended
-
-    async def wait(self) -> int:
-        """Its exit code, once it has ended."""
-        return await asyncio.shield(self._ended)
-
-
-class Process:
-    """A running container, by way of its shim."""
-
-    def __init__(self, runtime: "Runtime", container_id: str, cgroup: Cgroup) -> None:
-        self.container_id = container_id
-        self.pid = 0
-        self.start_time = 0
-        self.started_at = 0
-        self._runtime = runtime
-        self._cgroup = cgroup
-        self._channel: Channel | None = None
-        loop = asyncio.get_running_loop()
-        self._begun: asyncio.Future[Message] = loop.create_future()
-        self._ended: asyncio.Future[ExitStatus] = loop.create_future()
-        self._execs: dict[str, asyncio.Future[int]] = {}
-
-    # ── what the shim says ───────────────────────────────────────────────────────────────────────────────────────
-
-    def connect(self, sock: socket.socket) -> None:
-        """Listen to the shim at the other end of `sock`."""
-        self._channel = Channel(sock, self._event, self._lost)
-
-    def _event(self, message: Message) -> None:
-        kind = message.get("event")
-        if kind in ("started", "failed"):
-            if not self._begun.done():
-                self._begun.set_result(message)
-        elif kind == "exit":
-            self.end(message)
-        elif kind == "exec_exit":
-            future = self._execs.pop(message["exec_id"], None)
-            if future and not future.done():
-                future.set_result(message["code"])
-            self._runtime.tell(self.container_id, "exec_die", {"exec_id": message["exec_id"], "code": message["code"]})
-        elif kind in ("oom", "detach"):
-            self._runtime.tell(self.container_id, kind, {})
-
-    def end(self, message: Message) -> None:
-        """Note how the container ended."""
-        if not self._ended.done():
-            self._ended.set_result(exit_status(message))
-
-    def _lost(self) -> None:
-        if not self._begun.done():
-            self._begun.set_result({"event": "lost"})
-        for future in self._execs.values():
-            if not future.done():
-                future.set_result(128 + SIGKILL)
-        if not self._ended.done():
-            record = self._runtime.exit_record(self.container_id)
-            if record is None and self.pid:
-                # Somebody killed the shim. The kernel has ended its child with it (PR_SET_PDEATHSIG).
-                record = ExitStatus(code=128 + SIGKILL, error="the container's shim ended unexpectedly")
-            self._ended.set_result(record or ExitStatus(code=128 + SIGKILL))
-
-    async def begin(self) -> bool:
-        """Wait until the program runs; False if shim and zygote vanished before it could. Raises StartFailed."""
-        message = await self._begun
-        if message["event"] == "lost":
-            return False
-        if message["event"] == "failed":
-            raise StartFailed(message["error"], int(message["exit_code"]), plain=bool(message.get("plain")))
-        self.take(message)
-        return True
-
-    def take(self, started: Message) -> None:
-        """Note the identity of the running process."""
-        self.pid, self.start_time, self.started_at = started["pid"], started["start_time"], started["started_at"]
-
-    # ── what can be asked of it ──────────────────────────────────────────────────────────────────────────────────
-
-    async def request(self, message: Message, fds: Sequence[int] = ()) -> Any:
-        """One request to the shim. Raises Unavailable when it is gone."""
-        if self._channel is None:
-            raise Unavailable("the container's shim is gone")
-        return await self._channel.request(message, fds)
-
-    async def wait(self) -> ExitStatus:
-        """How the container ended, once it has."""
-        return await asyncio.shield(self._ended)
-
-    async def signal(self, number: int, *, everyone: bool = False) -> None:
-        """Send a signal to the first process, or SIGKILL to everyone inside; a container that has ended is no error."""
-        try:
-            await self.request({"op": "signal", "number": number, "everyone": everyone})
-        except Unavailable:
-            if everyone or number == SIGKILL:
-                await asyncio.to_thread(self._cgroup.kill)
-
-    async def pause(self) -> None:
-        """Freeze everyone inside; returns when all have stopped."""
-        await self.request({"op": "freeze", "frozen": True})
-
-    async def resume(self) -> None:
-        """Let everyone inside go on."""
-        await self.request({"op": "freeze", "frozen": False})
-
-    async def resize(self, rows: int, columns: int, exec_id: str = "") -> None:
-        """Set the size of the terminal of the container or of one joined process."""
-        await self.request({"op": "resize", "rows": rows, "columns": columns, "exec_id": exec_id})
-
-    async def attach(self, stream: Stream) -> None:
-        """Hand a client's socket to the shim; closes this process's copy."""
-        try:
-            await self.request({"op": "attach", "stream": stream_to_json(stream)}, [stream.fd])
-        finally:
-            os.close(stream.fd)
-
-    async def exec(
-        self, exec_id: str, process: Mapping[str, Any], *, stdio: Stdio, streams: Sequence[Stream] = ()
-    ) -> ExecProcess:
-        """Start another process inside. Takes over the streams' descriptors. Raises StartFailed."""
-        ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._execs[exec_id] = ended
-        try:
-            plan = plan_process(process, annotations=process.get("annotations") or {})
-            request: Message = {"op": "exec", "exec_id": exec_id, "process": to_json(plan), "stdio": asdict(stdio)}
-            if streams:
-                request["stream"] = stream_to_json(streams[0])
-            answer = await self.request(request, [stream.fd for stream in streams[:1]])
-        except BaseException:
-            self._execs.pop(exec_id, None)
-            raise
-        finally:
-            for stream in streams:
-                os.close(stream.fd)
-        return ExecProcess(answer["pid"], ended)
-
-    async def update(self, resources: Mapping[str, Any]) -> None:
-        """Change limits (OCI linux.resources) while it runs."""
-        writes = plan_writes(resources, self._runtime.machine.versions())
-        await self.request({"op": "update", "writes": [asdict(write) for write in writes]})
-
-    def pids(self) -> list[int]:
-        """Host pids of everyone inside."""
-        return self._cgroup.pids()
-
-    async def forget(self) -> None:
-        """The exit is noted: the shim may leave."""
-        try:
-            if self._channel is not None:
-                self._channel.post({"op": "forget"})
-        except Unavailable:
-            pass
 
 
 class Runtime:
@@ -271,6 +112,10 @@ class Runtime:
         self._processes[container_id] = process
         return process
 
+    def _process(self, container_id: str, cgroup_path: str) -> Process:
+        cgroup = Cgroup(self.machine.hierarchies, cgroup_path)
+        return Process(container_id, cgroup, tell=self.tell, record=self.exit_record)
+
     async def _start(self, container_id: str, message: Message, cgroup_path: str, fds: list[int]) -> Process:
         directory = self._directory(container_id)
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -278,7 +123,7 @@ class Runtime:
         (directory / "intent.json").write_text(json.dumps({"cgroup": cgroup_path}))
         for _ in range(2):
             zygote = await self._have_zygote()
-            process = Process(self, container_id, Cgroup(self.machine.hierarchies, cgroup_path))
+            process = self._process(container_id, cgroup_path)
             ours, theirs = socket.socketpair()
             process.connect(ours)
             try:
@@ -306,7 +151,7 @@ class Runtime:
             sock = _connect(directory)
         except (OSError, ValueError):
             return None
-        process = Process(self, container_id, Cgroup(self.machine.hierarchies, intent["cgroup"]))
+        process = self._process(container_id, intent["cgroup"])
         process.connect(sock)
         try:
             state = await process.request({"op": "state"})
@@ -315,8 +160,7 @@ class Runtime:
         if not state["started"]:
             return None
         process.take(state["started"])
-        for exec_id in state["sessions"]:
-            process._execs[exec_id] = asyncio.get_running_loop().create_future()
+        process.expect(state["sessions"])
         if state["exit"]:
             process.end(state["exit"])
         self._processes[container_id] = process
@@ -383,13 +227,3 @@ def _connect(directory: Path) -> socket.socket:
     finally:
         os.close(fd)
     return sock
-
-
-def exit_status(record: Mapping[str, Any]) -> ExitStatus:
-    """The status in an exit record."""
-    return ExitStatus(
-        code=int(record["code"]),
-        oom_killed=bool(record.get("oom_killed")),
-        finished_at=int(record.get("finished_at") or 0),
-        error=str(record.get("error") or ""),
-    )

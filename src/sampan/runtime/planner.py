@@ -53,12 +53,13 @@ class Machine:
     hierarchies: tuple[Hierarchy, ...]
     has_time_namespaces: bool
 
-    def versions(self) -> dict[str, int]:
-        """Which cgroup version each controller is on; v2's `io` answers to `blkio` too."""
-        versions = {name: h.version for h in self.hierarchies for name in h.controllers}
-        if versions.get("io") == 2:
-            versions.setdefault("blkio", 2)
-        return versions
+
+def versions(hierarchies: Sequence[Hierarchy]) -> dict[str, int]:
+    """Which cgroup version each controller is on; v2's `io` answers to `blkio` too."""
+    found = {name: h.version for h in hierarchies for name in h.controllers}
+    if found.get("io") == 2:
+        found.setdefault("blkio", 2)
+    return found
 
 
 def plan_container(
@@ -187,7 +188,9 @@ def _cgroup(container_id: str, linux: Mapping[str, Any], machine: Machine) -> Cg
     if path == "/":
         raise InvalidRequest("cgroupsPath may not be the root of the hierarchy")
     resources = linux.get("resources") or {}
-    return CgroupPlan(path=path, writes=plan_writes(resources, machine.versions()), devices=plan_devices(resources))
+    return CgroupPlan(
+        path=path, writes=plan_writes(resources, versions(machine.hierarchies)), devices=plan_devices(resources)
+    )
 
 
 def _mounts(

@@ -5,6 +5,7 @@ openat2(RESOLVE_IN_ROOT), and move_mount(2) joins the two. No path of the image 
 meanwhile leads nowhere (security catalogue A04–A11).
 """
 
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -57,26 +58,20 @@ def make_overlay(overlay: Mount) -> int:
     """A detached overlay mount; its descriptor."""
     fs = fsopen("overlay")
     try:
-        _configure_overlay(fs, overlay.options)
+        for option in overlay.options:
+            key, _, value = option.partition("=")
+            try:
+                fsconfig_string(fs, key, value)
+            except OSError as error:
+                if key == "lowerdir+" and error.errno == errno.EINVAL:
+                    raise StartFailed(
+                        "this kernel's overlayfs takes no lowerdir+ option: sampan needs Linux 6.5"
+                    ) from None
+                raise
         fsconfig_create(fs)
         return fsmount(fs, MountAttr(0))
     finally:
         os.close(fs)
-
-
-def _configure_overlay(fs: int, options: Sequence[str]) -> None:
-    try:
-        for option in options:
-            key, _, value = option.partition("=")
-            fsconfig_string(fs, key, value)
-    except OSError:
-        # Linux < 6.5 has no lowerdir+: all of them in one colon-separated string, which must fit into 256 bytes there.
-        lower = [option.partition("=")[2] for option in options if option.startswith("lowerdir+=")]
-        fsconfig_string(fs, "lowerdir", ":".join(path.replace("\\", "\\\\").replace(":", "\\:") for path in lower))
-        for option in options:
-            if not option.startswith("lowerdir+="):
-                key, _, value = option.partition("=")
-                fsconfig_string(fs, key, value)
 
 
 def attach_root(plan: ContainerPlan, overlay: int) -> int:
