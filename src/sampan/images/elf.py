@@ -40,7 +40,7 @@ def read_elf(path: Path) -> Elf | None:
         return None
     try:
         return _parse(data)
-    except (struct.error, IndexError, ValueError):
+    except (struct.error, IndexError, ValueError, OverflowError):
         return None
 
 

@@ -42,6 +42,7 @@ _FILES = {
     "/etc/nsswitch.conf": b"passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n",
 }
 _DIRECTORIES = {"/dev": 0o755, "/proc": 0o555, "/sys": 0o555, "/root": 0o700, "/tmp": 0o1777, "/var/tmp": 0o1777}
+_MERGED = ("/bin", "/sbin", "/lib", "/lib64")
 _MAX_SYMLINKS = 40
 _MAX_SHEBANG = 256
 
@@ -111,6 +112,10 @@ def build_from_host(programs: Sequence[str], output: IO[bytes]) -> int:
     for path in _with_interpreters(chosen):
         tree.add(path)
         _add_needs(tree, loader, path)
+    # Scripts say /bin/sh and interpreters are in /lib64, wherever the programs themselves were found.
+    for path in _MERGED:
+        if os.path.islink(path):
+            tree.add(path)
     for path in _DIRECTORIES:
         _parents(tree, path)
         tree.entries.setdefault(path, None)
