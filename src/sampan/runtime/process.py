@@ -40,7 +40,7 @@ class ExecProcess:
 
 
 class Process:
-    """A running container, by way of its shim. `tell` hears its news; `record` finds the exit that a shim left behind."""
+    """A running container, by way of its shim. `tell` hears its news; `record` finds an exit left on disk."""
 
     def __init__(self, container_id: str, cgroup: Cgroup, *, tell: Tell, record: Record) -> None:
         self.container_id = container_id

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from sampan.errors import Unavailable
 from sampan.linux.memfd import sealed_copy
@@ -19,8 +20,20 @@ SOCKET_FD = 3
 START_SECONDS = 20.0
 
 
-def spawn() -> tuple["subprocess.Popen[bytes]", socket.socket]:
-    """A running zygote and the socket to it. Raises Unavailable when it does not come up."""
+class Zygote(NamedTuple):
+    """A running zygote and the socket to it."""
+
+    process: "subprocess.Popen[bytes]"
+    socket: socket.socket
+
+    def reap(self) -> None:
+        """End it, if it has not ended itself, and collect it. Containers do not depend on it."""
+        self.process.kill()
+        self.process.wait()
+
+
+def spawn() -> Zygote:
+    """A running zygote. Raises Unavailable when it does not come up."""
     ours, theirs = socket.socketpair()
     interpreter = os.path.realpath(sys.executable)
     image = sealed_copy(interpreter, "sampan:zygote")
@@ -38,7 +51,7 @@ def spawn() -> tuple["subprocess.Popen[bytes]", socket.socket]:
         os.close(image)
         theirs.close()
     ours.settimeout(None)
-    return process, ours
+    return Zygote(process, ours)
 
 
 def _execute(image: int, theirs: socket.socket) -> "subprocess.Popen[bytes]":
