@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 _ULIMITS = "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack"
 ULIMITS = frozenset(_ULIMITS.split())
+_SYSCTLS = "msgmax msgmnb msgmni sem shmall shmmax shmmni shm_rmid_forced"
+NAMESPACED_SYSCTLS = frozenset(f"kernel.{name}" for name in _SYSCTLS.split())
+NAMESPACED_PREFIXES = ("net.", "fs.mqueue.")
 WINDOWS_ONLY = ("cpu-count", "cpu-percent", "io-maxbandwidth", "io-maxiops")
 
 
@@ -90,7 +93,10 @@ def read_ulimit(text: str) -> dict[str, Any]:
 
 
 def read_sysctl(text: str) -> str:
-    """NAME=VALUE."""
-    if "=" not in text:
+    """NAME=VALUE, where NAME is a setting that belongs to a namespace and not to the whole machine."""
+    name, equals, _ = text.partition("=")
+    if not equals:
         raise ValueError(f"sysctl '{text}' is not allowed: write it as --sysctl net.core.somaxconn=1024")
+    if name not in NAMESPACED_SYSCTLS and not name.startswith(NAMESPACED_PREFIXES):
+        raise ValueError(f"sysctl '{text}' is not allowed: it would change the whole machine")
     return text
