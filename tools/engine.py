@@ -166,6 +166,7 @@ class Engine(Client):
                 pass  # its last process is still being reaped; an empty cgroup costs nothing
         if self.network is not None:
             os.close(self.network)
+            self.network = None
         for root in (self.run_root, self.root):
             shutil.rmtree(root, ignore_errors=True)
 
@@ -200,15 +201,22 @@ def leaks(engine: Engine) -> Iterator[str]:
 
 
 def processes(engine: Engine) -> list[int]:
-    """Every process that belongs to the engine: by its cgroup, or by its command line."""
+    """Every process that belongs to the engine: by its cgroup, its command line or its network namespace."""
+    network = None if engine.network is None else os.fstat(engine.network).st_ino
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
-        if int(entry.name) == os.getpid():
-            continue
         marks = _text(f"{entry}/cgroup") + _text(f"{entry}/cmdline")
-        if engine.cgroup_parent in marks or str(engine.run_root) in marks:
+        inside = engine.cgroup_parent in marks or str(engine.run_root) in marks
+        if int(entry.name) != os.getpid() and (inside or (network and _network(entry) == network)):
             found.append(int(entry.name))
     return found
+
+
+def _network(process: Path) -> int:
+    try:
+        return (process / "ns/net").stat().st_ino
+    except OSError:
+        return 0  # it ended while we looked
 
 
 def mounts_below(engine: Engine) -> list[str]:

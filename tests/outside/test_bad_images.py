@@ -61,7 +61,7 @@ def test_garbage(docker: Docker, engine: Client, tmp_path: Path) -> None:
     refused(docker, engine, tmp_path, b"garbage\n" * 1000, ".+")
     refused(docker, engine, tmp_path, gzip.compress(GOOD)[:-100], ".+")
     result = docker("import", "-", "bad:v2", stdin="garbage\n")
-    says(result, ".*", err="unexpected EOF|not a tar|tar", code=1)
+    says(result, ".*", err="unexpected (EOF|end)|not a tar", code=1)
 
 
 def test_a_layer_that_is_not_what_its_config_says(docker: Docker, engine: Client, tmp_path: Path) -> None:
@@ -85,10 +85,10 @@ def test_a_broken_header_inside_a_layer(docker: Docker, engine: Client, tmp_path
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", "[null]", "[{}]", '[{"Config": 7}]', "[" * 5000, "\ud800".encode("utf-8", "surrogatepass")],
+    ["", "{", "null", "[null]", "[{}]", '[{"Config": 7}]', "[" * 5000, "\ud800".encode("utf-8", "surrogatepass")],
 )
 def test_a_bad_manifest(docker: Docker, engine: Client, tmp_path: Path, text: str | bytes) -> None:
-    if OUTSIDE and text in ("[]", "null", "[null]"):
+    if OUTSIDE and text in ("null", "[null]"):
         pytest.skip("dockerd loads nothing and calls it success, or crashes")
     content = text if isinstance(text, bytes) else text.encode()
     refused(docker, engine, tmp_path, tar([file("manifest.json", content)]), ".+")

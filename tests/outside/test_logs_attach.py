@@ -13,7 +13,9 @@ STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z"
 
 
 def test_logs_of_both_streams(docker: Docker, name: str) -> None:
-    docker(*DETACHED, "--name", name, IMAGE, "sh", "-c", "echo out; echo err >&2; printf unfinished")
+    docker(
+        *DETACHED, "--name", name, IMAGE, "sh", "-c", "echo out; sleep 0.1; echo err >&2; sleep 0.1; printf unfinished"
+    )
     docker("wait", name)
     says(docker("logs", name), "out\nunfinished", err="^err\n$")
     says(docker("logs", "--tail", "0", name), "")
