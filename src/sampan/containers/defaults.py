@@ -70,13 +70,13 @@ def with_command(config: ContainerConfig) -> ContainerConfig:
 
 
 def _union(asked: dict[str, dict[str, object]] | None, image: Iterable[str]) -> dict[str, dict[str, object]] | None:
-    return {**{key: {} for key in image}, **(asked or {})} or asked
+    return {**{key: {} for key in image}, **(asked or {})} or None
 
 
 def _environment(asked: list[str] | None, image: Iterable[str]) -> list[str] | None:
     """The request's variables, then the image's that it does not name."""
     if not asked:
-        return list(image) or asked
+        return list(image) or None
     named = {variable.partition("=")[0] for variable in asked}
     return [*asked, *(variable for variable in image if variable.partition("=")[0] not in named)]
 

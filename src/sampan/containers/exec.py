@@ -110,8 +110,7 @@ async def start(
         )
     except StartFailed as error:
         wanted.exit_code = error.exit_code if error.exit_code in (126, 127) else NOT_RUN
-        text = str(error) if error.plain else f"OCI runtime exec failed: {error}: unknown"
-        raise StartFailed(text, error.exit_code, plain=True) from None
+        raise sentence(error) from None
     except BaseException:
         wanted.exit_code = NOT_RUN
         raise
@@ -145,6 +144,15 @@ def oci_process(engine: Engine, container: Container, request: ExecCreate) -> di
         "noNewPrivileges": options.no_new_privileges,
         "oomScoreAdj": asked.oom_score_adj,
     }
+
+
+def sentence(error: StartFailed) -> StartFailed:
+    """The same failure in the words that docker's users know."""
+    if error.plain:
+        return error
+    said = str(error).removesuffix(": unknown").removeprefix("exec failed: ")
+    text = f"OCI runtime exec failed: exec failed: unable to start container process: {said}: unknown"
+    return StartFailed(text, error.exit_code, plain=True)
 
 
 async def _watch(engine: Engine, watched: Exec, process: ExecProcess) -> None:

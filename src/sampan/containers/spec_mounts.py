@@ -48,12 +48,10 @@ def _defaults(asked: HostConfig, shm: str) -> list[SpecMount]:
         _entry("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", "ro"),
         _entry("/sys/fs/cgroup", "cgroup", "cgroup", "ro", "nosuid", "noexec", "nodev"),
     ]
-    if asked.ipc_mode == "host":
-        # The host's message queues and shared memory belong to the host's IPC namespace.
-        result.append(_entry("/dev/mqueue", "bind", "/dev/mqueue", "rbind", "rprivate"))
-        result.append(_entry("/dev/shm", "bind", "/dev/shm", "rbind", "rprivate"))
-        return result
+    # mqueue shows the queues of the IPC namespace it is mounted in: the host's, too, if that is shared.
     result.append(_entry("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"))
+    if asked.ipc_mode == "host":
+        shm = "/dev/shm"
     if shm:
         result.append(_entry("/dev/shm", "bind", shm, "rbind", "rprivate"))
     elif asked.ipc_mode != "none":

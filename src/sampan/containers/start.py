@@ -94,6 +94,7 @@ async def _run(engine: Engine, container: Container) -> Process:
         engine.directory(container.id).mkdir(mode=0o700, parents=True, exist_ok=True)
         lookups = look_up(engine, container, network, options, endpoints)
         make_missing(points)
+        check_propagation(points)
         built = spec.build(container, points, options, lookups, host=engine.host, options=engine.options)
         process = await engine.runtime.start(
             container.id,
@@ -198,6 +199,21 @@ def make_missing(points: Sequence[MountPoint]) -> None:
             ) from None
 
 
+def check_propagation(points: Sequence[MountPoint]) -> None:
+    """Raises InvalidRequest where a shared or slave mount is asked for of a source that cannot propagate."""
+    asked = [point for point in points if point.propagation.removeprefix("r") in ("shared", "slave")]
+    mounted = procfs.mountinfo() if asked else []
+    for point in asked:
+        source = os.path.realpath(point.source)
+        above = [mount for mount in mounted if os.path.commonpath((mount.target, source)) == mount.target]
+        nearest = max(above, key=lambda mount: len(mount.target))
+        is_shared = any(tag.startswith("shared:") for tag in nearest.optional)
+        is_slave = any(tag.startswith("master:") for tag in nearest.optional)
+        if not is_shared and (point.propagation.endswith("shared") or not is_slave):
+            kind = "shared" if point.propagation.endswith("shared") else "shared or slave"
+            raise InvalidRequest(f"path {point.source} is mounted on {nearest.target} but it is not a {kind} mount")
+
+
 def stdio(container: Container) -> Stdio:
     """How the process's standard streams are made."""
     config = container.config
@@ -238,5 +254,8 @@ def sentence(error: StartFailed) -> StartFailed:
     """The same failure in the words that docker's users know."""
     if error.plain:
         return error
-    text = f"failed to create shim task: OCI runtime create failed: {error}: unknown"
+    said = str(error).removesuffix(": unknown")
+    if not said.startswith("runc "):  # another runtime has said by itself what it was doing
+        said = f"runc create failed: unable to start container process: {said}"
+    text = f"failed to create shim task: OCI runtime create failed: {said}: unknown"
     return StartFailed(text, error.exit_code, plain=True)

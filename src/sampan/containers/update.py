@@ -41,7 +41,10 @@ async def update(engine: Engine, reference: str, asked: HostConfig) -> list[str]
             raise Conflict(
                 f'Cannot update container {container_id}: container is marked for removal and cannot be "update"'
             )
-        merged = merge(container.host, asked)
+        try:
+            merged = merge(container.host, asked)
+        except Conflict as error:
+            raise Conflict(f"Cannot update container {container_id}: {error}") from None
         process = engine.processes.get(container_id)
         if process is not None:
             numbers = {path: devices.numbers(path) for path in spec_resources.block_device_paths(merged)}
@@ -52,18 +55,18 @@ async def update(engine: Engine, reference: str, asked: HostConfig) -> list[str]
 
 
 def merge(old: HostConfig, asked: HostConfig) -> HostConfig:
-    """The old settings with those laid over them that were asked for. Raises InvalidRequest for a contradiction."""
+    """The old settings with those laid over them that were asked for. Raises Conflict or InvalidRequest for a contradiction."""
     changed = {field: getattr(asked, field) for field in FIELDS if getattr(asked, field) not in (0, "", None)}
     if asked.pids_limit is not None:
         changed["pids_limit"] = asked.pids_limit
     if old.nano_cpus and (asked.cpu_period or asked.cpu_quota):
         what = "Period" if asked.cpu_period else "Quota"
-        raise InvalidRequest(f"Conflicting options: CPU {what} cannot be updated as NanoCPUs has already been set")
+        raise Conflict(f"Conflicting options: CPU {what} cannot be updated as NanoCPUs has already been set")
     if asked.nano_cpus and (old.cpu_period or old.cpu_quota):
         what = "Period" if old.cpu_period else "Quota"
-        raise InvalidRequest(f"Conflicting options: Nano CPUs cannot be updated as CPU {what} has already been set")
-    if asked.memory and not asked.memory_swap and 0 < old.memory_swap < asked.memory:
-        raise InvalidRequest(
+        raise Conflict(f"Conflicting options: Nano CPUs cannot be updated as CPU {what} has already been set")
+    if asked.memory and not asked.memory_swap and -1 < old.memory_swap < asked.memory:
+        raise Conflict(
             "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
         )
     if asked.restart_policy.name:

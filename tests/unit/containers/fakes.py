@@ -139,7 +139,7 @@ class Process:
         self, exec_id: str, process: Mapping[str, Any], *, stdio: Stdio, streams: Sequence[Stream] = ()
     ) -> ExecProcess:
         if process["args"] == ["nope"]:
-            raise StartFailed('exec failed: exec: "nope": executable file not found in $PATH', 127)
+            raise StartFailed('exec: "nope": executable file not found in $PATH: unknown', 127)
         self.execs[exec_id] = ExecProcess(4242, asyncio.get_running_loop().create_future())
         return self.execs[exec_id]
 
@@ -174,11 +174,7 @@ class Runtime:
         if spec["process"]["args"] == ["nope"]:
             for stream in streams:
                 os.close(stream.fd)
-            raise StartFailed(
-                'runc create failed: unable to start container process: exec: "nope": '
-                "executable file not found in $PATH",
-                127,
-            )
+            raise StartFailed('exec: "nope": executable file not found in $PATH: unknown', 127)
         ended: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
         process = Process(
             os.getpid(), _start_time(), self.clock, spec, stdio, log, ended, self.ignores, streams=list(streams)
