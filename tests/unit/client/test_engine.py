@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -112,7 +113,7 @@ def test_an_error_carries_the_engines_sentence(canned: type[Canned]) -> None:
     text = b"HTTP/1.1 500 Oh\r\nContent-Length: 5\r\n\r\nplain"
     server = canned([answer({"message": "No such container: x"}, "404 Not Found"), text])  # type: ignore[arg-type]
     engine = Engine(server.endpoint, version="1.41")
-    with pytest.raises(Refused, match="^Error response from daemon: No such container: x$") as caught:
+    with pytest.raises(Refused, match=r"^Error response from daemon: No such container: x$") as caught:
         engine.delete(named("containers", "x"))
     assert (caught.value.status, caught.value.message) == (404, "No such container: x")
     with pytest.raises(Refused, match="daemon: plain"):
@@ -151,7 +152,7 @@ def test_nobody_there_is_told_and_woken_once(tmp_path: Path) -> None:
 
     engine = Engine(Endpoint(f"unix://{tmp_path}/none.sock"), wake=wake)
     for _ in range(2):
-        with pytest.raises(CannotConnect, match="Cannot connect to the sampan daemon at unix://.*none.sock"):
+        with pytest.raises(CannotConnect, match=r"Cannot connect to the sampan daemon at unix://.*none\.sock"):
             engine.get("/info")
     assert len(asked) == 1
 
@@ -169,7 +170,7 @@ def test_a_stream_of_values_is_the_same_however_it_is_cut(sent: list[dict[str, o
     raw = text.encode("utf-8", "replace")
     places = data.draw(st.lists(st.integers(0, len(raw))))
     edges = sorted({0, len(raw), *places})
-    pieces = [raw[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [raw[a:b] for a, b in pairwise(edges)]
     ours, theirs = socket.socketpair()
     with ours, theirs:
         response = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

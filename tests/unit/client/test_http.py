@@ -1,5 +1,7 @@
 """Is a response the same however the network cuts it, and is what is not HTTP refused?"""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from sampan.client.http import BadResponse, ResponseParser, parse_head, quote, r
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     """`data` in pieces that end at `places`."""
     edges = sorted({min(place, len(data)) for place in places} | {0, len(data)})
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(edges)]
 
 
 def read(pieces: list[bytes], method: str = "GET", *, ends: bool = False) -> tuple[ResponseParser, bytes]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 ENGINE_FAILED, CANNOT_INVOKE, NOT_FOUND = 125, 126, 127
+SEPARATORS = str.maketrans("./:-_@", "      ")
 NOT_FOUND_WORDS = ("executable file not found", "no such file or directory", "system cannot find the file specified")
 CANNOT_INVOKE_WORDS = ("permission denied", "is a directory")
 
@@ -104,7 +105,8 @@ def read_body(call: Call) -> dict[str, Any]:
 
 def check_reference(image: str) -> None:
     """Raises InvalidRequest for what cannot name an image; the parser is imported only for names that look odd."""
-    if image != image.lower() or not image.isascii() or not image.isprintable() or " " in image:
+    words = image.translate(SEPARATORS).split(" ")
+    if image != image.lower() or not image.isascii() or not all(word.isalnum() for word in words):
         from sampan.oci.reference import parse_any
 
         parse_any(image)

@@ -60,7 +60,7 @@ def config(options: Options, image: str, words: list[str]) -> dict[str, Any]:
     exposed = exposed_ports(options)
     if exposed:
         body["ExposedPorts"] = exposed
-    if options.given("stop-signal"):
+    if options["stop-signal"]:
         body["StopSignal"] = options["stop-signal"]
     if options.given("stop-timeout"):
         body["StopTimeout"] = options["stop-timeout"]
@@ -132,8 +132,8 @@ def host_config(options: Options) -> dict[str, Any]:
 
 def capabilities(given: list[str]) -> list[str]:
     """`net_admin` as CAP_NET_ADMIN; ALL stays; in order, each once."""
-    names = {name.upper() for name in given}
-    return sorted(name if name == "ALL" or name.startswith("CAP_") else f"CAP_{name}" for name in names)
+    names = (name.upper() for name in given)
+    return sorted({name if name == "ALL" or name.startswith("CAP_") else f"CAP_{name}" for name in names})
 
 
 def add_rare_fields(options: Options, body: dict[str, Any]) -> None:

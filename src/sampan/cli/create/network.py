@@ -32,6 +32,8 @@ EMPTY_ENDPOINT: dict[str, Any] = {
 
 def read_network(text: str) -> dict[str, Any]:
     """`NAME`, or `name=NAME,alias=…,ip=…,driver-opt=key=value`. Raises ValueError."""
+    if not text:
+        raise ValueError("no name set for network")
     if "=" not in text:
         return {"target": text}
     network: dict[str, Any] = {}

@@ -21,8 +21,8 @@ def port_range(text: str, whole: str) -> tuple[int, int]:
     last = last if dash else first
     if not first.isdigit() or not last.isdigit():
         raise wrong(whole, f"{text!r} is not a port")
-    if not 0 < int(first) <= int(last) < 1 << 16:
-        raise wrong(whole, f"{text!r} is not between 1 and 65535, or goes backwards")
+    if not int(first) <= int(last) < 1 << 16:
+        raise wrong(whole, f"{text!r} is above 65535, or goes backwards")
     return int(first), int(last)
 
 

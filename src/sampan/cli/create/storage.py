@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from sampan.cli.command import Failure
 from sampan.cli.values import as_map, read_bytes
 
 TYPE_CHECKING = False
@@ -19,6 +20,8 @@ def split_volumes(volumes: list[str]) -> tuple[list[str], list[str]]:
     anonymous: list[str] = []
     for text in volumes:
         source, colon, rest = text.partition(":")
+        if "" in text.split(":"):
+            raise Failure(f"invalid spec: {text}: empty section between colons: write it as /host/path:/path", 125)
         if not colon:
             anonymous.append(text)
         else:
@@ -136,8 +139,8 @@ def bind_options(mount: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]
 def volume_options(extra: dict[str, Any]) -> dict[str, Any]:
     """Driver, labels and seeding of a volume."""
     options: dict[str, Any] = {}
-    if "volume-nocopy" in extra:
-        options["NoCopy"] = extra["volume-nocopy"]
+    if extra.get("volume-nocopy"):
+        options["NoCopy"] = True
     if "volume-label" in extra:
         options["Labels"] = as_map(extra["volume-label"])
     if "volume-subpath" in extra:
@@ -147,6 +150,5 @@ def volume_options(extra: dict[str, Any]) -> dict[str, Any]:
         driver["Name"] = extra["volume-driver"]
     if "volume-opt" in extra:
         driver["Options"] = as_map(extra["volume-opt"])
-    if driver:
-        options["DriverConfig"] = driver
+    options["DriverConfig"] = driver
     return options
