@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from importlib import import_module
 
 from sampan import __version__
 from sampan.api.listen import close_listeners, open_listeners
@@ -66,7 +67,7 @@ def _run(config: Config) -> int:
                 config.hosts, group=config.group, default_path=DEFAULT_SOCKET, has_tls=config.tlsverify
             )
             undo.callback(close_listeners, listeners)
-            # Imported when the sockets listen: this is most of the time that a start takes.
+            _import_rest()
             from sampan.daemon.life import live
 
             live(config, listeners)
@@ -80,3 +81,22 @@ def _directories(config: Config) -> None:
     for path, mode in ((config.data_root, DATA_ROOT_MODE), (config.exec_root, RUN_ROOT_MODE)):
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(mode)
+
+
+def _import_rest() -> None:
+    """Import the heavy modules, now that the sockets listen: this is most of the time that a start takes.
+
+    aiohttp reads the system's certificate store twice when it is imported, a tenth of a second, for clients that use
+    its default. There is no such client here: who speaks TLS in this daemon makes a context of its own.
+    """
+    names = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, os.devnull))
+    try:
+        import_module("sampan.daemon.life")
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
