@@ -108,9 +108,7 @@ class Archive:
 
     def keep(self, data: bytes) -> Digest:
         """Keep a document as a blob."""
-        digest = self._store.content.put_bytes(data)
-        self._lease.keep_blob(digest)
-        return digest
+        return self._lease.put_bytes(data)
 
     def read(self, stream: Readable, progress: Progress) -> None:
         """Take in everything. Raises InvalidRequest for what is no archive, or is cut, damaged or too large."""
@@ -161,16 +159,12 @@ class Archive:
     def _keep(self, bounded: "_Bounded", expected: Digest | None) -> Blob:
         if expected and self._lease.keep_blob(expected):
             return Blob(expected, bounded.left)
-        digest, size = self._store.content.put(bounded, expected)
-        self._lease.keep_blob(digest)
-        return Blob(digest, size)
+        return Blob(*self._lease.put(bounded, expected))
 
     def _ingest(self, stream: Readable, expected: Digest | None) -> Layer:
         if expected and self._lease.keep_layer(expected):
             return Layer(expected)
-        layer = self._store.layers.ingest(stream, expected)
-        self._lease.keep_layer(layer.diff_id)
-        return Layer(layer.diff_id)
+        return Layer(self._lease.ingest(stream, expected))
 
     def _resolve(self, path: str, what: str) -> Part:
         key = _key(path)

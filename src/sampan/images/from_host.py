@@ -83,8 +83,7 @@ def image_from_host(store: ImageStore, reference: Reference | None, programs: Se
     with TemporaryFile() as file, store.lease() as lease:
         newest = build_from_host(programs, file)
         file.seek(0)
-        layer = store.layers.ingest(file)
-        lease.keep_layer(layer.diff_id)
+        diff_id = lease.ingest(file)
         created = rfc3339(newest * 10**9)
         command = "/bin/sh" if _shell_is_in(programs) else _locate(programs[0])
         document = {
@@ -93,7 +92,7 @@ def image_from_host(store: ImageStore, reference: Reference | None, programs: Se
             "created": created,
             "history": [{"created": created, "created_by": "sampan image from-host " + " ".join(programs)}],
             "os": "linux",
-            "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]},
+            "rootfs": {"type": "layers", "diff_ids": [diff_id]},
         }
         references = [reference.with_default_tag()] if reference else []
         return store.insert(parse_config(encode(document)), references)

@@ -15,8 +15,8 @@ from sampan.images import from_host, history, importing, inspect, listing, load,
 from sampan.images.image import Image
 from sampan.images.inspect import Version
 from sampan.images.load import Emit
-from sampan.images.remove import Removal, UsersOf
-from sampan.images.store import ImageStore, LayerStore
+from sampan.images.remove import Removal
+from sampan.images.store import ImageStore, LayerStore, UsersOf
 from sampan.oci.digest import Digest
 from sampan.oci.platform import Platform, satisfies
 from sampan.oci.reference import Reference
@@ -38,8 +38,16 @@ class Images:
 
     def __init__(self, database: Database, content: Blobs, layers: LayerStore, *, events: Events | None = None) -> None:
         self.store = ImageStore(database, content, layers)
-        self.users_of: UsersOf = lambda image_id: ()
         self._events = events
+
+    @property
+    def users_of(self) -> UsersOf:
+        """Which containers stand on an image."""
+        return self.store.users_of
+
+    @users_of.setter
+    def users_of(self, users_of: UsersOf) -> None:
+        self.store.users_of = users_of
 
     def get(self, name: str, platform: Platform | None = None) -> Image:
         """The image that a name, ID or ID prefix means. Raises NotFound (`No such image: …`), InvalidRequest."""
@@ -71,7 +79,6 @@ class Images:
         return listing.summaries(
             self.store,
             filters or Filters(),
-            self.users_of,
             intermediate=all,
             shared_size=shared_size,
             version=version,
@@ -95,17 +102,17 @@ class Images:
 
         Raises NotFound, and Conflict with docker's sentences.
         """
-        removal = remove.remove(self.store, name, self.users_of, force=force, prune=prune)
+        removal = remove.remove(self.store, name, force=force, prune=prune)
         self._announce_removal(removal)
         return removal.records
 
     def release(self, image_id: Digest) -> None:
         """To be called when a container of this image is gone for good."""
-        remove.release(self.store, image_id, self.users_of)
+        self.store.release(image_id)
 
     def prune(self, filters: Filters | None = None) -> Mapping[str, Any]:
         """`POST /images/prune`: remove what nobody uses."""
-        removal = prune.prune(self.store, filters or Filters(), self.users_of)
+        removal = prune.prune(self.store, filters or Filters())
         self._announce_removal(removal)
         if self._events:
             self._events.publish("image", "prune", "", {"reclaimed": str(removal.freed_bytes)})
@@ -162,9 +169,7 @@ class Images:
         return archive.chunks()
 
     def sweep(self) -> None:
-        """At start-up: give back the space of what has no row, and of hidden images without containers."""
-        for image_id in self.store.hidden():
-            self.release(image_id)
+        """Once after start-up: give back the space of what a crash left behind."""
         self.store.sweep()
 
     def _announce_made(self, image: Image, reference: Reference | None) -> None:

@@ -38,10 +38,9 @@ def import_tar(
     # Before the upload: a wrong instruction should not cost a minute.
     config = apply_changes({}, changes) if changes else {}
     with store.lease() as lease:
-        layer = store.layers.ingest(stream)
-        lease.keep_layer(layer.diff_id)
+        diff_id = lease.ingest(stream)
         now = time.time_ns()
-        document = _document(config, platform, layer.diff_id, rfc3339(now), message)
+        document = _document(config, platform, diff_id, rfc3339(now), message)
         references = [reference.with_default_tag()] if reference else []
         return store.insert(parse_config(encode(document)), references, tagged_ns=now if references else 0)
 

@@ -7,7 +7,6 @@ from sampan.errors import InvalidRequest
 from sampan.images.image import Image
 from sampan.images.inspect import Version, summary
 from sampan.images.moment import NEVER, unix_ns
-from sampan.images.remove import UsersOf
 from sampan.images.store import ImageStore
 from sampan.oci.chain import chain_ids
 from sampan.oci.digest import Digest
@@ -21,7 +20,6 @@ ACCEPTED = frozenset({"before", "dangling", "label", "label!", "reference", "sin
 def summaries(
     store: ImageStore,
     filters: Filters,
-    users_of: UsersOf,
     *,
     intermediate: bool = False,
     shared_size: bool = False,
@@ -48,7 +46,7 @@ def summaries(
         summary(
             image,
             version=version,
-            containers=len(users_of(image.id)) if counted else -1,
+            containers=len(store.users_of(image.id)) if counted else -1,
             shared_size=shared.get(image.id, -1),
         )
         for _, image in shown

@@ -6,7 +6,7 @@ Without names and without children (the default), or with `dangling=false` every
 from sampan.errors import Conflict, InvalidRequest, NotFound
 from sampan.images.image import Image
 from sampan.images.listing import created_ns
-from sampan.images.remove import Removal, UsersOf, remove
+from sampan.images.remove import Removal, remove
 from sampan.images.store import ImageStore
 from sampan.wire import timestamps
 from sampan.wire.filters import Filters
@@ -14,7 +14,7 @@ from sampan.wire.filters import Filters
 ACCEPTED = frozenset({"dangling", "label", "label!", "until"})
 
 
-def prune(store: ImageStore, filters: Filters, users_of: UsersOf) -> Removal:
+def prune(store: ImageStore, filters: Filters) -> Removal:
     """Remove the unused images that the filters let pass. Raises InvalidRequest."""
     filters.check(ACCEPTED)
     dangling_only = filters.flag("dangling", True)
@@ -31,7 +31,7 @@ def prune(store: ImageStore, filters: Filters, users_of: UsersOf) -> Removal:
             continue
         if dangling_only and any(reference.tag for reference in image.references):
             continue
-        _remove_all_names(store, image, users_of, pruned)
+        _remove_all_names(store, image, pruned)
     return pruned
 
 
@@ -42,13 +42,13 @@ def _until(filters: Filters) -> int | None:
     return timestamps.parse(values[0]) if values else None
 
 
-def _remove_all_names(store: ImageStore, image: Image, users_of: UsersOf, pruned: Removal) -> None:
+def _remove_all_names(store: ImageStore, image: Image, pruned: Removal) -> None:
     # Used images are passed over whole: without this, all names but the last would be taken from them.
-    if users_of(image.id):
+    if store.users_of(image.id):
         return
     for name in [str(reference) for reference in image.references] or [image.id]:
         try:
-            removal = remove(store, name, users_of)
+            removal = remove(store, name)
         except (Conflict, NotFound):
             continue  # somebody began to use it, or was faster
         pruned.records += removal.records

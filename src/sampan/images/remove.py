@@ -10,7 +10,7 @@ An image that is removed by force under a stopped container becomes hidden: its 
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sampan.errors import Conflict, NotFound
@@ -20,9 +20,6 @@ from sampan.images.store import ImageStore
 from sampan.oci.chain import chain_ids
 from sampan.oci.digest import Digest, short_id
 from sampan.oci.reference import Reference, parse_reference
-
-UsersOf = Callable[[Digest], Sequence[tuple[str, bool]]]
-"""The containers made from an image: (container ID, whether it is running)."""
 
 
 @dataclass(slots=True)
@@ -34,18 +31,18 @@ class Removal:
     freed_bytes: int = 0
 
 
-def remove(store: ImageStore, name: str, users_of: UsersOf, *, force: bool = False, prune: bool = True) -> Removal:
+def remove(store: ImageStore, name: str, *, force: bool = False, prune: bool = True) -> Removal:
     """Remove a name or an image. Raises NotFound, and Conflict with docker's sentences."""
     image = store.find(name)
     removal = Removal()
     if _is_id_prefix(image.id, name):
         quiet = False
         if _is_single(image.references):
-            _refuse(store, image, users_of, force=force, named=False)
+            _refuse(store, image, force=force, named=False)
             for reference in image.references:
                 _untag(store, image, reference, removal)
     else:
-        if not force and _is_single(image.references) and (users := users_of(image.id)):
+        if not force and _is_single(image.references) and (users := store.users_of(image.id)):
             quoted = json.dumps(name, ensure_ascii=False)
             raise Conflict(
                 f"conflict: unable to remove repository reference {quoted} (must force) - "
@@ -54,15 +51,8 @@ def remove(store: ImageStore, name: str, users_of: UsersOf, *, force: bool = Fal
         if _untag_name(store, image, parse_reference(name).with_default_tag(), removal):
             return removal
         quiet = True
-    _delete(store, image.id, users_of, removal, force=force, prune=prune, quiet=quiet)
+    _delete(store, image.id, removal, force=force, prune=prune, quiet=quiet)
     return removal
-
-
-def release(store: ImageStore, image_id: Digest, users_of: UsersOf) -> None:
-    """A container of this image is gone: if the image is hidden and this was the last, its layers go too."""
-    image = store.by_id(image_id)
-    if image and image.hidden and not users_of(image_id):
-        _drop(store, image)
 
 
 def _is_id_prefix(image_id: Digest, text: str) -> bool:
@@ -97,12 +87,12 @@ def _untag(store: ImageStore, image: Image, reference: Reference, removal: Remov
         removal.events.append(("untag", image))
 
 
-def _refuse(store: ImageStore, image: Image, users_of: UsersOf, *, force: bool, named: bool = True) -> None:
+def _refuse(store: ImageStore, image: Image, *, force: bool, named: bool = True) -> None:
     """Raises Conflict for what forbids the removal; `named` says whether names count."""
     unable = f"conflict: unable to delete {short_id(image.id)}"
     if store.children(image.id):
         raise Conflict(f"{unable} (cannot be forced) - image has dependent child images")
-    users = users_of(image.id)
+    users = store.users_of(image.id)
     for container_id, running in users:
         if running:
             raise InUse(
@@ -123,7 +113,6 @@ class InUse(Conflict):
 def _delete(
     store: ImageStore,
     image_id: Digest,
-    users_of: UsersOf,
     removal: Removal,
     *,
     force: bool,
@@ -135,7 +124,7 @@ def _delete(
     if image is None:
         raise NotFound(f"No such image: {image_id}")
     try:
-        _refuse(store, image, users_of, force=force)
+        _refuse(store, image, force=force)
     except Conflict as conflict:
         dangling = not image.references and not store.children(image_id)
         if quiet and (isinstance(conflict, InUse) or not dangling):
@@ -145,23 +134,16 @@ def _delete(
         _untag(store, image, reference, removal)
     removal.events.append(("delete", image))
     removal.records.append({"Deleted": image.id})
-    if users_of(image_id):
+    if store.users_of(image_id):
         with store.database.transaction(durable=True) as cursor:
             cursor.execute("UPDATE images SET hidden = 1 WHERE id = ?", (image_id,))
     else:
         removed_chains = _unshared_chains(store, image)
         removal.records.extend({"Deleted": chain} for chain, _ in reversed(removed_chains))
         removal.freed_bytes += sum(size for _, size in removed_chains)
-        _drop(store, image)
+        store.drop(image)
     if prune and image.parent and store.by_id(image.parent):
-        _delete(store, image.parent, users_of, removal, force=False, prune=True, quiet=True)
-
-
-def _drop(store: ImageStore, image: Image) -> None:
-    layers, blobs = store.content_of(image)
-    with store.database.transaction(durable=True) as cursor:
-        cursor.execute("DELETE FROM images WHERE id = ?", (image.id,))
-    store.collect(layers, blobs)
+        _delete(store, image.parent, removal, force=False, prune=True, quiet=True)
 
 
 def _unshared_chains(store: ImageStore, image: Image) -> list[tuple[Digest, int]]:

@@ -10,7 +10,7 @@ import re
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -18,12 +18,15 @@ from typing import Protocol
 
 from sampan.content.store import Blobs, Readable
 from sampan.db import Database
-from sampan.errors import NotFound
+from sampan.errors import NotFound, Unavailable
 from sampan.images import rows
 from sampan.images.image import Image
 from sampan.oci.config import ImageConfig, parse_config
-from sampan.oci.digest import Digest
+from sampan.oci.digest import Digest, digest_of
 from sampan.oci.reference import Reference, parse_any
+
+UsersOf = Callable[[Digest], Sequence[tuple[str, bool]]]
+"""The containers made from an image: (container ID, whether it is running)."""
 
 _ID_PREFIX = re.compile(r"(?:sha256:)?([0-9a-f]{1,64})")
 
@@ -62,9 +65,38 @@ class Lease:
         """From now on the blob stays if it is here; returns whether it is."""
         return self._store._keep(self.blobs, self._store._leased_blobs, digest, self._store.content.has)
 
+    def ingest(self, stream: Readable, expected: Digest | None = None) -> Digest:
+        """Bring in a layer and keep it; returns its diff ID. Raises InvalidRequest for what is no layer."""
+        if expected:
+            self.keep_layer(expected)
+        diff_id = self._store.layers.ingest(stream, expected).diff_id
+        return self._arrived(diff_id, self.keep_layer(diff_id))
+
+    def put(self, stream: Readable, expected: Digest | None = None) -> tuple[Digest, int]:
+        """Bring in a blob and keep it; returns its digest and size. Raises InvalidRequest when it is another."""
+        if expected:
+            self.keep_blob(expected)
+        digest, size = self._store.content.put(stream, expected)
+        return self._arrived(digest, self.keep_blob(digest)), size
+
+    def put_bytes(self, data: bytes) -> Digest:
+        """Bring in a small blob and keep it."""
+        digest = digest_of(data)
+        self.keep_blob(digest)
+        return self._store.content.put_bytes(data)
+
+    def _arrived(self, digest: Digest, is_here: bool) -> Digest:
+        if not is_here:
+            # The same content was here before, and its last image was removed between our arrival and our lease.
+            raise Unavailable(f"{digest} was removed while it was being added: try again")
+        return digest
+
 
 class ImageStore:
-    """The rows of images with the content and layers they stand for; may be used from any thread."""
+    """The rows of images with the content and layers they stand for; may be used from any thread.
+
+    `users_of` tells which containers stand on an image; whoever has the containers sets it.
+    """
 
     def __init__(self, database: Database, content: Blobs, layers: LayerStore) -> None:
         self.database = database
@@ -74,6 +106,9 @@ class ImageStore:
         self._leased_blobs: Counter[Digest] = Counter()
         self._collecting = threading.Lock()
         self._config = lru_cache(maxsize=1024)(self._read_config)
+        self.users_of: UsersOf = lambda image_id: ()
+        # What comes in later belongs to somebody: a sweep must not look at it.
+        self._found_at_start = (list(layers.diff_ids()), list(content.digests()))
 
     def find(self, name: str) -> Image:
         """The image that a name, a name with tag or digest, an ID or an unambiguous ID prefix means.
@@ -103,10 +138,6 @@ class ImageStore:
         found = self.database.query("SELECT id FROM images WHERE parent = ? AND hidden = 0 ORDER BY id", (image_id,))
         return [row["id"] for row in found]
 
-    def hidden(self) -> list[Digest]:
-        """The images that were removed by force under their containers."""
-        return [row["id"] for row in self.database.query("SELECT id FROM images WHERE hidden = 1")]
-
     @contextmanager
     def lease(self) -> Iterator[Lease]:
         """A scope in which content may be brought in; what then has no row is removed at its end."""
@@ -133,8 +164,25 @@ class ImageStore:
         return removed
 
     def sweep(self) -> None:
-        """At start-up: give back the space of everything that no row refers to."""
-        self.collect(list(self.layers.diff_ids()), list(self.content.digests()))
+        """Once after start-up: give back the space of what was here without a row, and of hidden images not in use."""
+        for row in self.database.query("SELECT id FROM images WHERE hidden = 1"):
+            self.release(row["id"])
+        layers, blobs = self._found_at_start
+        self.collect(layers, blobs)
+        self._found_at_start = ([], [])
+
+    def release(self, image_id: Digest) -> None:
+        """A container of this image is gone for good: if the image is hidden and that was the last, so is the image."""
+        image = self.by_id(image_id)
+        if image and image.hidden and not self.users_of(image_id):
+            self.drop(image)
+
+    def drop(self, image: Image) -> None:
+        """Remove the image, then what only it needed."""
+        layers, blobs = self.content_of(image)
+        with self.database.transaction(durable=True) as cursor:
+            cursor.execute("DELETE FROM images WHERE id = ?", (image.id,))
+        self.collect(layers, blobs)
 
     def insert(
         self,
@@ -149,8 +197,7 @@ class ImageStore:
         image_id = config.digest
         layers = [(diff_id, self.layers.files_bytes(diff_id)) for diff_id in config.diff_ids]
         with self.lease() as lease:
-            lease.keep_blob(image_id)
-            self.content.put_bytes(config.data)
+            lease.put_bytes(config.data)
             with self.database.transaction(durable=True) as cursor:
                 rows.insert(cursor, image_id, layers, [image_id, *blobs], manifest=manifest)
                 for reference in references:

@@ -23,7 +23,7 @@ def make(images: Images, layers: list[bytes], name: str, **members: Any) -> str:
     """An image; returns its ID."""
     with images.store.lease() as lease:
         for each in layers:
-            lease.keep_layer(images.store.layers.ingest(io.BytesIO(each)).diff_id)
+            lease.ingest(io.BytesIO(each))
         return images.store.insert(parse_config(config(layers, **members)), [parse_reference(name)]).id
 
 

@@ -18,7 +18,7 @@ def make(images: Images, content: str, *names: str, **members: Any) -> str:
     """An image of one layer of its own; returns its ID."""
     data = layer(content)
     with images.store.lease() as lease:
-        lease.keep_layer(images.store.layers.ingest(io.BytesIO(data)).diff_id)
+        lease.ingest(io.BytesIO(data))
         document = parse_config(config([data], **members))
         return images.store.insert(document, [parse_reference(name) for name in names]).id
 

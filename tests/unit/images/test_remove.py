@@ -25,7 +25,7 @@ def make(images: Images, layers: Sequence[bytes], *names: str, **members: Any) -
     """An image of these layers."""
     with images.store.lease() as lease:
         for each in layers:
-            lease.keep_layer(images.store.layers.ingest(io.BytesIO(each)).diff_id)
+            lease.ingest(io.BytesIO(each))
         references = [parse_reference(name) for name in names]
         return images.store.insert(parse_config(config(layers, **members)), references)
 

@@ -1,5 +1,6 @@
 """Finding images, and what keeps content alive."""
 
+import io
 import threading
 from collections.abc import Callable
 
@@ -12,7 +13,7 @@ from sampan.images.store import ImageStore
 from sampan.oci.config import parse_config
 from sampan.oci.digest import digest_of
 from sampan.oci.reference import parse_reference
-from unit.images.crafted import config
+from unit.images.crafted import config, layer
 
 REPO_DIGEST = "sha256:" + "cd" * 32
 
@@ -120,34 +121,53 @@ def test_content_without_a_row_is_gone_after_the_lease(store: ImageStore) -> Non
     assert not store.content.has(digest)
 
 
+def restarted(store: ImageStore) -> ImageStore:
+    """The store as the next process finds it."""
+    return ImageStore(store.database, store.content, store.layers)
+
+
 def test_a_sweep_removes_what_a_crash_left_and_nothing_else(store: ImageStore, make: Callable[..., Image]) -> None:
     image = make("a", "app:latest")
     left_behind = store.content.put_bytes(b"half a load")
+    layer_left_behind = store.layers.ingest(io.BytesIO(layer("half"))).diff_id
+    again = restarted(store)
+    with again.lease() as lease:
+        came_later = lease.put_bytes(b"from now on")
+        again.sweep()
+        assert again.content.has(came_later)
+    assert not again.content.has(left_behind)
+    assert not again.layers.has(layer_left_behind)
+    assert again.find("app").id == image.id
+
+
+def test_a_sweep_leaves_alone_what_came_after_the_start(store: ImageStore) -> None:
+    # It has arrived, and its lease is just about to be taken.
+    arriving = store.content.put_bytes(b"x")
     store.sweep()
-    assert not store.content.has(left_behind)
-    assert store.find("app").id == image.id
+    assert store.content.has(arriving)
 
 
-def test_a_sweep_while_images_come_and_go_loses_nothing(store: ImageStore, make: Callable[..., Image]) -> None:
+def test_what_is_removed_and_added_at_once_is_there_or_says_so(store: ImageStore) -> None:
+    document = parse_config(config([]))
     stop = threading.Event()
 
-    def sweep() -> None:
+    def remove() -> None:
         while not stop.is_set():
-            store.sweep()
+            store.collect([], [document.digest])
 
-    sweeper = threading.Thread(target=sweep)
-    sweeper.start()
+    remover = threading.Thread(target=remove)
+    remover.start()
     try:
-        made = [make(str(number)) for number in range(60)]
+        for _ in range(50):
+            image = store.insert(document)
+            assert store.content.read(image.id) == document.data
+            store.drop(image)
     finally:
         stop.set()
-        sweeper.join()
-    for image in made:
-        assert store.content.read(image.id) == image.config.data
+        remover.join()
 
 
 def test_rows_survive_a_new_start(images: Images, make: Callable[..., Image]) -> None:
     image = make("a", "app:latest")
-    again = ImageStore(images.store.database, images.store.content, images.store.layers)
-    assert again.find("app") == image
+    assert restarted(images.store).find("app") == image
     assert image.id == digest_of(image.config.data)
