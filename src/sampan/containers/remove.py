@@ -49,16 +49,19 @@ async def discard(engine: Engine, container: Container, *, durable: bool) -> Non
     engine.parked.close(container.id)
     engine.drop_execs(container.id)
     await engine.rows.discard(container, durable=durable)
-    await asyncio.to_thread(remove_files, engine, container.id)
+    await asyncio.to_thread(remove_files, engine, container.id, container.image_id)
     engine.publish(container, "destroy")
     engine.waits.removed(container.id, Outcome(container.state.exit_code))
     engine.locks.pop(container.id, None)
 
 
-def remove_files(engine: Engine, container_id: str) -> None:
+def remove_files(engine: Engine, container_id: str, image_id: str = "") -> None:
     """Remove the tree and the directory of a container that has no row; what cannot be removed is left for later."""
     try:
         engine.snapshots.remove(container_id)
+        if image_id:
+            # An image that was removed by force has waited for its last container.
+            engine.images.release(image_id)
         remove_directory(engine.options.directory, container_id)
     except OSError as error:
         log.warning("leftovers container=%s error=%s", container_id, error)
