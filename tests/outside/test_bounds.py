@@ -122,7 +122,6 @@ def test_a_flood_of_output_costs_a_megabyte(own_engine: Engine) -> None:
     before = resident(own_engine.pid), resident(shim)
     own_engine.docker("exec", "flood", "touch", "/go")
     try:
-        assert eventually(lambda: own_engine.docker("logs", "--tail", "1", "flood").stdout.endswith("\n"), 60)
         assert eventually(lambda: "sleep" in own_engine.docker("top", "flood").stdout.split("\n")[-2], 60)
         assert resident(own_engine.pid) - before[0] < 32 * MEGABYTE
         assert resident(shim) - before[1] < 6 * MEGABYTE
