@@ -33,6 +33,7 @@ class Config:
     exec_root: Path
     pidfile: Path
     cgroup_parent: str
+    bridge: str
     group: str
     debug: bool
     log_level: str
@@ -179,6 +180,7 @@ def _config(given: dict[str, Value], path: Path, environment: Mapping[str, str],
         exec_root=exec_root,
         pidfile=Path(value("pidfile") or exec_root / "sampan.pid"),
         cgroup_parent=value("cgroup-parent"),
+        bridge=value("bridge"),
         group=value("group"),
         debug=value("debug"),
         log_level="debug" if value("debug") else value("log-level"),

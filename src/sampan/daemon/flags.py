@@ -54,7 +54,7 @@ _TABLE = (
          absent="authorization plugins are not supported by this engine: requests would not be checked"),
     Flag("bip", _TEXT, "IPv4 address for the default bridge", "", absent=_BRIDGE),
     Flag("bip6", _TEXT, "IPv6 address for the default bridge", "", absent=_BRIDGE),
-    Flag("bridge", _TEXT, 'Attach containers to a network bridge; "none" is what there is', "none", "b",
+    Flag("bridge", _TEXT, 'Attach containers to a network bridge; "none": to none by default', "", "b",
          absent=_BRIDGE, harmless=("none", "")),
     Flag("bridge-accept-fwmark", _TEXT, "Accept packets with this firewall mark", "", absent=_BRIDGE),
     Flag("cdi-spec-dir", _MANY, "CDI specification directories to use", key="cdi-spec-dirs",
