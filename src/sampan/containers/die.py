@@ -41,9 +41,10 @@ async def bury(engine: Engine, container: Container, status: ExitStatus) -> None
     )
     engine.rows.save(ended)
     engine.processes.pop(container.id, None)
-    await engine.networks.leave_all(container.id)
     seconds = max(0, ended.state.finished_ns - ended.state.started_ns) // 1_000_000_000
     engine.publish(ended, "die", {"exitCode": str(status.code), "execDuration": str(seconds)})
+    engine.publish_network(ended, "disconnect")
+    await engine.networks.leave_all(container.id)
     engine.waits.exited(container.id, Outcome(status.code))
     # Not before the row is written: until then the shim's record is all there is. Nobody need wait for this.
     await engine.runtime.forget(container.id)

@@ -77,6 +77,13 @@ class Engine:
         }
         self.events.publish("container", action, container.id, attributes)
 
+    def publish_network(self, container: Container, action: str) -> None:
+        """Tell subscribers that the container was joined to its networks, or left them."""
+        for name in self.networks.endpoints(container.id):
+            network = self.networks.find(name)
+            attributes = {"container": container.id, "name": name, "type": network.driver}
+            self.events.publish("network", action, network.id, attributes)
+
     def drop_execs(self, container_id: str) -> None:
         """Forget the execs of a container whose run is over."""
         for exec_id in [each.id for each in self.execs.values() if each.container_id == container_id]:

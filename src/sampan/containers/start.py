@@ -76,6 +76,7 @@ async def launch(engine: Engine, container: Container) -> None:
     )
     engine.rows.save(started)
     engine.processes[container.id] = process
+    engine.publish_network(started, "connect")
     engine.publish(started, "start")
     engine.spawn(die.watch(engine, container.id, process), f"watch {container.name}")
 

@@ -55,7 +55,7 @@ async def update(engine: Engine, reference: str, asked: HostConfig) -> list[str]
 
 
 def merge(old: HostConfig, asked: HostConfig) -> HostConfig:
-    """The old settings with those laid over them that were asked for. Raises Conflict or InvalidRequest for a contradiction."""
+    """The old settings under those asked for. Raises Conflict or InvalidRequest when they contradict each other."""
     changed = {field: getattr(asked, field) for field in FIELDS if getattr(asked, field) not in (0, "", None)}
     if asked.pids_limit is not None:
         changed["pids_limit"] = asked.pids_limit

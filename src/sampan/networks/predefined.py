@@ -4,7 +4,7 @@ Neither has anything to make: `none` is a stack of its own with nothing but the 
 up), and `host` is the host's stack. Their endpoints exist so that inspect has something to show.
 """
 
-import secrets
+import hashlib
 
 from sampan.errors import InvalidRequest
 from sampan.networks.model import Endpoint, Network, Sandbox, Stack, Wishes
@@ -31,8 +31,9 @@ class Still:
         """Nothing was made."""
 
     async def join(self, network: Network, sandbox: Sandbox, wishes: Wishes) -> Endpoint:
-        """An endpoint in name only."""
-        return Endpoint(id=secrets.token_hex(32), network_id=network.id, container_id=sandbox.container_id)
+        """An endpoint in name only; its id follows from the two it joins, so that it is known again after a restart."""
+        endpoint_id = hashlib.sha256(f"{network.id}/{sandbox.container_id}".encode()).hexdigest()
+        return Endpoint(id=endpoint_id, network_id=network.id, container_id=sandbox.container_id)
 
     async def leave(self, network: Network, endpoint: Endpoint) -> None:
         """Nothing is left."""

@@ -63,7 +63,7 @@ class World:
 
     def actions(self) -> list[str]:
         """What was published so far."""
-        return [event.action for event in self.events._ring]
+        return [event.action for event in self.events._ring if event.type == "container"]
 
 
 @pytest.fixture
