@@ -130,6 +130,7 @@ class Images:
         platform: Platform | None = None,
     ) -> Image:
         """Make an image of a file system's tar; its ID is emitted. Raises InvalidRequest."""
+        message = message or "Imported from -"  # dockerd's words for what came with the request
         reference = importing.import_reference(repository, tag_name)
         image = importing.import_tar(self.store, stream, reference, changes=changes, message=message, platform=platform)
         self._announce_made(image, reference)

@@ -109,7 +109,10 @@ def _resolve(store: ImageStore, name: str) -> list[tuple[Image, Reference | None
         ]
         if named:
             return sorted(named, key=lambda pair: str(pair[1]))
-    image = store.find(name)
+    try:
+        image = store.find(name)
+    except NotFound:
+        raise NotFound(f"No such image: {name}") from None  # as typed: a bare name means any tag here
     is_tag = isinstance(wanted, Reference) and wanted.tag and not wanted.digest and wanted in image.references
     return [(image, wanted if is_tag and isinstance(wanted, Reference) else None)]
 
