@@ -155,6 +155,13 @@ def sentence(error: StartFailed) -> StartFailed:
     return StartFailed(text, error.exit_code, plain=True)
 
 
+def note_exit(engine: Engine, exec_id: str, code: int) -> None:
+    """Its exit code, the moment it is known: the client that sees its stream end asks for it in the same breath."""
+    ended = engine.execs.get(exec_id)
+    if ended is not None:
+        ended.exit_code = code
+
+
 async def _watch(engine: Engine, watched: Exec, process: ExecProcess) -> None:
     watched.exit_code = await process.wait()
     container = engine.rows.get(watched.container_id)

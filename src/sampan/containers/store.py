@@ -76,9 +76,12 @@ class Containers:
 
     def hear(self, container_id: str, name: str, attributes: Mapping[str, Any]) -> None:
         """What a shim told the runtime without being asked: that the kernel ran out of memory, or a client let go."""
+        if name == "exec_die":
+            return exec.note_exit(self.engine, attributes["exec_id"], attributes["code"])
         container = self.engine.rows.get(container_id)
         if container is not None and name in ("oom", "detach"):
             self.engine.publish(container, name)
+        return None
 
     async def close(self) -> None:
         """Stop watching; containers go on."""
