@@ -129,6 +129,17 @@ class Cgroup:
         """Let everybody inside go on."""
         self._set_frozen(False)
 
+    def is_frozen(self) -> bool:
+        """Whether everybody inside has been stopped; a cgroup that is gone has nobody to stop."""
+        try:
+            directory = self.directory("freezer")
+        except StartFailed:
+            directory = self.unified() or ""
+        try:
+            return _is_frozen(directory, v1=os.path.exists(f"{directory}/freezer.state"))
+        except OSError:
+            return False
+
     def _set_frozen(self, frozen: bool) -> None:
         try:
             directory = self.directory("freezer")

@@ -86,6 +86,9 @@ def settle(capabilities: Capabilities) -> None:
     cap_ambient_clear_all()
     known = (2 << last_cap()) - 1
     capset(capabilities.effective & known, capabilities.permitted & known, capabilities.inheritable & known)
+    # Only what is permitted and inheritable can be ambient (capabilities(7)); specs that list more, runc's own default
+    # among them, have always got what is possible.
+    possible = capabilities.ambient & capabilities.permitted & capabilities.inheritable
     for number in range(last_cap() + 1):
-        if capabilities.ambient >> number & 1:
+        if possible >> number & 1:
             cap_ambient_raise(number)

@@ -90,7 +90,7 @@ def _join(plan: ContainerPlan, given: init.Inherited) -> None:
         for flag, fd in given.joined:
             setns(fd, CloneFlag(flag))
         os.setsid()
-        if plan.uid_maps:
+        if plan.in_user_namespace:
             become_root_inside()
     with step(channel, "2 terminal, limits, identity"):
         root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -76,7 +76,7 @@ def run(plan: ContainerPlan, given: Inherited) -> NoReturn:
             send(channel, {"ready": True})
             if receive(channel) is None:
                 os._exit(1)
-        if plan.uid_maps:
+        if plan.in_user_namespace:
             namespaces.become_root_inside()
     with step(channel, "3 keyring, score, network, sysctls"):
         _host_side(plan)
@@ -106,10 +106,11 @@ def _waits(plan: ContainerPlan) -> bool:
 
 def _host_side(plan: ContainerPlan) -> None:
     # A keyring of its own before anything else could use the session's (A33); a kernel without keyrings shares none.
-    try:
-        join_session_keyring(f"_ses.{plan.id}"[:200])
-    except OSError:
-        pass
+    if plan.new_keyring:
+        try:
+            join_session_keyring(f"_ses.{plan.id}"[:200])
+        except OSError:
+            pass
     # Through the host's procfs, which no image can have prepared: the container's is mounted later (P2, A09).
     credentials.adjust_oom_score(plan.process.oom_score_adj)
     if plan.new_namespaces & CloneFlag.NEWNET:
@@ -133,7 +134,7 @@ def _build_root(plan: ContainerPlan, given: Inherited) -> int:
     # Devices after the mounts, for /dev itself is one; unless the user brought a whole /dev.
     brought = any(m.target == "/dev" and m.kind in ("bind", "tree") for m in plan.mounts)
     if not brought:
-        devices.populate(plan.devices, root, by_bind=bool(plan.uid_maps))
+        devices.populate(plan.devices, root, by_bind=plan.in_user_namespace)
     if plan.process.terminal:
         master, slave = terminal.open_terminal(root, plan.process.rows, plan.process.columns)
         terminal.bind_console(root, slave)
@@ -205,13 +206,14 @@ def finish(plan: ContainerPlan, given: Inherited, environment: dict[str, str]) -
         for number, fd in enumerate(given.stdio):
             os.dup2(fd, number)
         path = look_up(process.argv[0], environment.get("PATH", ""))
-        run_hooks(plan.hooks.start_container, "startContainer", state_of(plan, "created", os.getpid()))
         # Everything but stdio ends with execve; the channel among them, which tells the parent (A03, P4).
         close_range(3 + given.preserve, flags=CloseRange.CLOEXEC)
         for fd in range(3, 3 + given.preserve):
             os.set_inheritable(fd, True)
         if given.hold:
             given.hold(channel)
+        # Only now is it being started (runtime.md "Lifecycle", step 8).
+        run_hooks(plan.hooks.start_container, "startContainer", state_of(plan, "created", os.getpid()))
         if plan.parent_death_signal:
             set_pdeathsig(plan.parent_death_signal)
     child = reaper.split() if plan.init else 0

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from sampan.linux.sched import CloneFlag
 from sampan.oci.mount import Mount
 
 _T = TypeVar("_T")
@@ -159,7 +160,7 @@ class ContainerPlan:
 
     `new_namespaces`: CLONE_NEW* mask. `joined`: (CLONE_NEW* flag, path of a namespace file) in joining order.
     `rootfs_path` is set for an OCI bundle; otherwise `overlay` is mounted. `parent_death_signal` ends the first
-    process with its shim. `init`: our own init stays as pid 1 and reaps.
+    process with its shim. `init`: our own init stays as pid 1 and reaps. `new_keyring`: a session keyring of its own.
     """
 
     id: str
@@ -185,8 +186,14 @@ class ContainerPlan:
     hooks: Hooks = Hooks()
     parent_death_signal: int = 0
     init: bool = False
+    new_keyring: bool = True
     bundle: str = ""
     annotations: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def in_user_namespace(self) -> bool:
+        """Whether its processes are root only in a user namespace, new or joined."""
+        return any(flag & CloneFlag.NEWUSER for flag in (self.new_namespaces, *(flag for flag, _ in self.joined)))
 
 
 def to_json(plan: ContainerPlan | ProcessPlan) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def report(channel: socket.socket, name: str, error: BaseException) -> None:
     try:
         send(channel, {"failed": name, **_described(error)})
     except OSError:
-        pass  # the parent is gone: nobody is left to tell
+        # The parent is gone, as after `sampan runtime create`: whoever holds the process's standard error may read it.
+        os.write(2, f"{_described(error)['message']}\n".encode("utf-8", "surrogateescape"))
 
 
 def _described(error: BaseException) -> dict[str, Any]:

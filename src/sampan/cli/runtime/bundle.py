@@ -73,9 +73,7 @@ def root_of(bundle: str, spec: dict[str, Any]) -> str:
 
 def plan_bundle(container_id: str, bundle: str, spec: dict[str, Any], *, no_pivot: bool = False) -> ContainerPlan:
     """The plan of the container. Raises InvalidRequest, NotSupported; nothing has been touched then."""
-    machine = Machine(
-        hierarchies=hierarchies(), has_time_namespaces=os.path.exists("/proc/self/ns/time_for_children")
-    )
+    machine = Machine(hierarchies=hierarchies(), has_time_namespaces=os.path.exists("/proc/self/ns/time_for_children"))
     plan = plan_container(container_id, spec, machine=machine, bundle=bundle, seccomp=filter_for(spec))
     # runc makes a working directory that is missing, and so must whoever takes its place.
     process = replace(plan.process, workdir_create=True)

@@ -25,7 +25,7 @@ class Report:
 
     def __init__(self, path: str = "", form: str = "text", *, verbose: bool = False) -> None:
         if form not in FORMATS:
-            raise InvalidRequest(f'invalid log-format: {form}')
+            raise InvalidRequest(f"invalid log-format: {form}")
         self._form = form
         self._verbose = verbose
         self._path = path

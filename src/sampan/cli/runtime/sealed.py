@@ -15,7 +15,10 @@ from typing import NoReturn
 from sampan.linux.memfd import sealed_copy
 from sampan.linux.prctl import set_dumpable, set_name
 
-PROGRAM = "import sys; sys.path.insert(0, {path!r}); from sampan.cli.runtime.main import main; sys.exit(main({words!r}, sealed=True))"
+PROGRAM = (
+    "import sys; sys.path.insert(0, {path!r}); from sampan.cli.runtime.main import main; "
+    "sys.exit(main({words!r}, sealed=True))"
+)
 
 
 def execute_anew(words: Sequence[str]) -> NoReturn:

@@ -17,7 +17,7 @@ RANGES = {NUMBER: (0, 2**64 - 1), SIGNED: (-(2**63), 2**63 - 1), ID: (0, 2**32 -
 MAPPINGS = [{"containerID": ID, "hostID": ID, "size": ID}]
 DEVICE_RATE = [{"major": SIGNED, "minor": SIGNED, "rate": NUMBER}]
 HOOKS = [{"path": TEXT, "args": [TEXT], "env": [TEXT], "timeout": SIGNED}]
-CAPABILITIES = dict.fromkeys(("bounding", "effective", "inheritable", "permitted", "ambient"), [TEXT])
+CAPABILITIES = {key: [TEXT] for key in ("bounding", "effective", "inheritable", "permitted", "ambient")}
 
 PROCESS: dict[str, Any] = {
     "terminal": BOOL,
@@ -85,9 +85,7 @@ LINUX: dict[str, Any] = {
     "uidMappings": MAPPINGS,
     "gidMappings": MAPPINGS,
     "timeOffsets": {"*": {"secs": SIGNED, "nanosecs": ID}},
-    "devices": [
-        {"path": TEXT, "type": TEXT, "major": SIGNED, "minor": SIGNED, "fileMode": ID, "uid": ID, "gid": ID}
-    ],
+    "devices": [{"path": TEXT, "type": TEXT, "major": SIGNED, "minor": SIGNED, "fileMode": ID, "uid": ID, "gid": ID}],
     "cgroupsPath": TEXT,
     "resources": RESOURCES,
     "rootfsPropagation": TEXT,
