@@ -84,13 +84,13 @@ class Images:
             version=version,
         )
 
-    def inspect(self, name: str, version: Version = NEWEST) -> Mapping[str, Any]:
+    def inspect(self, name: str, version: Version = NEWEST, *, platform: Platform | None = None) -> Mapping[str, Any]:
         """`GET /images/{name}/json`: ImageInspect."""
-        return inspect.inspect(self.get(name), version=version)
+        return inspect.inspect(self.get(name, platform), version=version)
 
-    def history(self, name: str) -> Sequence[Mapping[str, Any]]:
+    def history(self, name: str, *, platform: Platform | None = None) -> Sequence[Mapping[str, Any]]:
         """`GET /images/{name}/history`: HistoryResponseItem, the latest step first."""
-        return history.history(self.store, self.get(name))
+        return history.history(self.store, self.get(name, platform))
 
     def tag(self, source: str, repository: str, tag_name: str = "") -> None:
         """Give the image `source` another name. Raises NotFound, InvalidRequest."""

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 
 from sampan.errors import InvalidRequest
+from sampan.oci.fields import Fields
+from sampan.oci.strict import decode
 
 _PART = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -79,6 +81,16 @@ def parse_platform(text: str) -> Platform:
     if len(parts) == 1:
         return _from_one_word(parts[0], text)
     return normalize(parts[0], parts[1], parts[2] if len(parts) == 3 else "")
+
+
+def parse_platform_json(text: str) -> Platform:
+    """`{"os":"linux","architecture":"arm64"}`, as Docker's API has it in queries. Raises InvalidRequest."""
+    fields = Fields(decode(text.encode(), what="platform", max_bytes=4096), "platform")
+    parts = [fields.text("os"), fields.text("architecture"), fields.text("variant")]
+    # An empty part in the middle would read as something else.
+    if not parts[0] or not parts[1] or any("/" in part for part in parts):
+        raise InvalidRequest("invalid platform: both OS and Architecture must be provided")
+    return parse_platform("/".join(part for part in parts if part))
 
 
 def normalize(operating_system: str, architecture: str, variant: str = "") -> Platform:

@@ -3,7 +3,7 @@
 import pytest
 
 from sampan.errors import InvalidRequest
-from sampan.oci.platform import Platform, host_platform, normalize, parse_platform, satisfies
+from sampan.oci.platform import Platform, host_platform, normalize, parse_platform, parse_platform_json, satisfies
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,17 @@ def test_an_unstated_variant_answers_any() -> None:
     assert not satisfies(Platform("linux", "arm", "v7"), Platform("linux", "arm", "v6"))
     assert not satisfies(Platform("linux", "amd64"), Platform("linux", "arm64"))
     assert not satisfies(Platform("windows", "amd64"), Platform("linux", "amd64"))
+
+
+def test_a_platform_in_a_query_is_json() -> None:
+    assert parse_platform_json('{"os":"linux","architecture":"arm64","variant":"v8"}') == Platform("linux", "arm64")
+    assert parse_platform_json('{"architecture":"amd64","os":"linux"}') == Platform("linux", "amd64")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "linux/amd64", "[]", "{}", '{"os":"linux"}', '{"os":"a/b","architecture":"c"}', '{"os":1,"architecture":"c"}'],
+)
+def test_a_platform_in_a_query_is_nothing_else(text: str) -> None:
+    with pytest.raises(InvalidRequest, match="platform"):
+        parse_platform_json(text)

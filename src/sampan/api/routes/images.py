@@ -14,7 +14,7 @@ from sampan.api.call import Call
 from sampan.api.progress import batches, watched
 from sampan.api.upload import upload
 from sampan.errors import InvalidRequest, NotFound, NotSupported
-from sampan.oci.platform import parse_platform
+from sampan.oci.platform import Platform, parse_platform, parse_platform_json
 from sampan.wire.images import FromHost
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ async def listing(engine: "Engine", call: Call) -> web.StreamResponse:
 
 async def inspect(engine: "Engine", call: Call) -> web.StreamResponse:
     """`GET /images/{name}/json`."""
-    return reply.json(engine.images.inspect(call.name, call.version))
+    return reply.json(engine.images.inspect(call.name, call.version, platform=_platform(call)))
 
 
 async def history(engine: "Engine", call: Call) -> web.StreamResponse:
     """`GET /images/{name}/history`."""
-    return reply.json(engine.images.history(call.name))
+    return reply.json(engine.images.history(call.name, platform=_platform(call)))
 
 
 async def tag(engine: "Engine", call: Call) -> web.StreamResponse:
@@ -61,8 +61,10 @@ async def prune(engine: "Engine", call: Call) -> web.StreamResponse:
 
 async def load(engine: "Engine", call: Call) -> web.StreamResponse:
     """`POST /images/load`: an archive as the body, docker's or OCI's, compressed or not."""
+    platform = _platform(call)
     async with upload(call) as archive:
-        return await watched(call, lambda emit: engine.images.load(archive, emit, quiet=call.flag("quiet")))
+        loading = partial(engine.images.load, archive, quiet=call.flag("quiet"), platform=platform)
+        return await watched(call, loading)
 
 
 async def create(engine: "Engine", call: Call) -> web.StreamResponse:
@@ -106,10 +108,15 @@ async def save_many(engine: "Engine", call: Call) -> web.StreamResponse:
 
 
 async def _archive(engine: "Engine", call: Call, names: list[str]) -> web.StreamResponse:
-    parts = await asyncio.to_thread(engine.images.save, names)
+    parts = await asyncio.to_thread(partial(engine.images.save, names, platform=_platform(call)))
     response = reply.stream("application/x-tar")
     await response.prepare(call.request)
     async for batch in batches(parts):
         await response.write(batch)
     await response.write_eof()
     return response
+
+
+def _platform(call: Call) -> Platform | None:
+    """The one variant of an image that is asked for, as JSON in the query. Raises InvalidRequest."""
+    return parse_platform_json(call.text("platform")) if call.text("platform") else None
