@@ -68,8 +68,10 @@ def candidates(call: Call) -> list[tuple[str, str]]:
     found: Candidates
     if name and COMMANDS[name].place:
         found = in_command(call, name, rest, partial)
-    else:
+    elif not rest:
         found = ((word, entry.summary) for word, entry in children(name).items())
+    else:
+        return []
     try:
         return sorted({pair for pair in found if pair[0].startswith(partial)})
     except (SampanError, OSError, LookupError):
@@ -103,9 +105,7 @@ def in_command(call: Call, name: str, rest: list[str], partial: str) -> Candidat
     else:
         arguments = [word for word in command.usage.split() if word != "[OPTIONS]"]
         source = SOURCES.get(arguments[0]) if arguments else None
-        if source is not None and (
-            not rest_arguments(command.flags, rest) or "..." in command.usage.split("]")[0][-4:] + command.usage
-        ):
+        if source is not None and ("..." in command.usage or not rest_arguments(command.flags, rest)):
             yield from source(asleep(call))
 
 

@@ -58,7 +58,7 @@ def read_filter(text: str) -> tuple[str, str]:
     """NAME=VALUE of --filter as (name, value)."""
     name, equals, value = text.partition("=")
     if not equals:
-        raise ValueError(f"invalid filter '{text}': write it as name=value")
+        raise ValueError("bad format of filter (expected name=value)")
     return name.strip().lower(), value.strip()
 
 

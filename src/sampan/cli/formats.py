@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 from sampan.cli.command import Call
 from sampan.cli.flags import TEXT, Flag
 from sampan.cli.tabular import align
-from sampan.cli.template.evaluate import Row, Template
+from sampan.cli.template.evaluate import CannotEvaluate, Row, Template
 from sampan.cli.template.functions import FUNCTIONS, to_json
+from sampan.cli.template.lexer import BadTemplate
+from sampan.errors import InvalidRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +50,16 @@ def show(call: Call, rows: Iterable[Row], headers: dict[str, str], *, default: s
         return
     if template in ("", "table"):
         template = f"table {default}"
+    try:
+        show_by_template(call, rows, headers, template)
+    except BadTemplate as error:
+        raise InvalidRequest(f"failed to parse template: {error}") from None
+    except CannotEvaluate as error:
+        raise InvalidRequest(f"failed to execute template: {error}") from None
+
+
+def show_by_template(call: Call, rows: Iterable[Row], headers: dict[str, str], template: str) -> None:
+    """Print rows by a template, as a table if it says so. Raises BadTemplate and CannotEvaluate."""
     if not template.startswith("table"):
         compiled = Template(template)
         for row in rows:
@@ -59,6 +71,14 @@ def show(call: Call, rows: Iterable[Row], headers: dict[str, str], *, default: s
     lines = [Template(body, HEADER_FUNCTIONS).render(header_row), *(compiled.render(row) for row in rows)]
     # A newline inside a cell would break the table apart.
     call.out.line(align("\n".join(lines)))
+
+
+def inspect_template(text: str) -> Template:
+    """The template of a command that shows one thing, not a list. Raises InvalidRequest with docker's words."""
+    try:
+        return Template(text)
+    except BadTemplate as error:
+        raise InvalidRequest(f"template parsing error: {error}") from None
 
 
 def short_id(identifier: str) -> str:

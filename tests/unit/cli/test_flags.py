@@ -76,7 +76,7 @@ def test_flags_end_at_the_first_argument_of_run() -> None:
         ("-te", "flag needs an argument: 'e' in -te"),
         ("-n x", 'invalid argument "x" for "-n, --last" flag: it is not a whole number'),
         ("--tty=si", 'invalid argument "si" for "-t, --tty" flag: use true or false'),
-        ("-f x", """invalid argument "x" for "-f, --filter" flag: invalid filter 'x': write it as name=value"""),
+        ("-f x", 'invalid argument "x" for "-f, --filter" flag: bad format of filter (expected name=value)'),
     ],
 )
 def test_problems(line: str, problem: str) -> None:

@@ -48,11 +48,11 @@ def running(call: Call, name: str) -> dict[str, Any]:
     container: dict[str, Any] = call.engine.get(named("containers", name, "json"))
     state = container["State"]
     if not state["Running"]:
-        raise Failure("cannot attach to a stopped container, start it first")
+        raise Failure("You cannot attach to a stopped container, start it first")
     if state["Paused"]:
-        raise Failure("cannot attach to a paused container, unpause it first")
+        raise Failure("You cannot attach to a paused container, unpause it first")
     if state["Restarting"]:
-        raise Failure("cannot attach to a restarting container, wait until it is running")
+        raise Failure("You cannot attach to a restarting container, wait until it is running")
     return container
 
 

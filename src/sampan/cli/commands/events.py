@@ -6,8 +6,7 @@ import time
 
 from sampan.cli.command import Call, Command
 from sampan.cli.flags import FILTER, TEXT, Flag
-from sampan.cli.formats import INSPECT_FORMAT, filters_query
-from sampan.cli.template.evaluate import Template
+from sampan.cli.formats import INSPECT_FORMAT, filters_query, inspect_template
 from sampan.cli.template.functions import to_json
 from sampan.client.engine import values
 from sampan.client.moments import moment
@@ -24,7 +23,7 @@ def run(call: Call) -> int:
     for flag in ("since", "until"):
         if options[flag]:
             query[flag] = moment(options[flag])
-    template = Template(options["format"]) if options["format"] not in ("", "json") else None
+    template = inspect_template(options["format"]) if options["format"] not in ("", "json") else None
     for event in values(call.engine.send("GET", "/events", query)):
         if options["format"] == "json":
             call.out.line(to_json(event))

@@ -6,7 +6,7 @@ import json
 
 import sampan
 from sampan.cli.command import Call, Command, Failure
-from sampan.cli.formats import INSPECT_FORMAT
+from sampan.cli.formats import INSPECT_FORMAT, inspect_template
 from sampan.client.units import binary_size
 from sampan.errors import SampanError
 
@@ -28,9 +28,7 @@ def run(call: Call) -> int:
     if template == "json":
         call.out.line(json.dumps({**server, "ClientInfo": client}, separators=(",", ":"), ensure_ascii=False))
     elif template:
-        from sampan.cli.template.evaluate import Template
-
-        call.out.line(Template(template).render({**server, "ClientInfo": client}))
+        call.out.line(inspect_template(template).render({**server, "ClientInfo": client}))
     else:
         call.out.write(
             f"Client:\n Version:    {client['Version']}\n Context:    default\n Debug Mode: false\n\nServer:\n"

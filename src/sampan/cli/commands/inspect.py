@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from sampan.cli.command import ANY, Call, Command, Failure
 from sampan.cli.flags import SWITCH, TEXT, Flag
-from sampan.cli.formats import INSPECT_FORMAT
+from sampan.cli.formats import INSPECT_FORMAT, inspect_template
 from sampan.client.engine import Refused, named
-from sampan.errors import SampanError
+from sampan.errors import InvalidRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,40 +62,29 @@ def of_kind(kind: str) -> Callable[[Call], int]:
 def print_all(call: Call, find: Callable[[str], Any]) -> int:
     """Print what was found, then say what was not; 1 if anything was not."""
     template = call.options["format"]
-    compiled = None
-    if template not in ("", "json"):
-        from sampan.cli.template.evaluate import Template
-
-        compiled = Template(template)
+    compiled = inspect_template(template) if template not in ("", "json") else None
     found: list[Any] = []
+    lines: list[str] = []
     problems = []
     for name in call.arguments:
         try:
             found.append(find(name))
             if compiled is not None:
-                call.out.line(compiled.render(found[-1]))
-        except Refused as error:
+                lines.append(compiled.render(found[-1]))
+        except (Refused, Failure) as error:
             problems.append(str(error))
-        except Failure as failure:
-            problems.append(str(failure))
-        except SampanError as error:
-            if compiled is None:
-                raise
+        except InvalidRequest as error:
             problems.append(f"template parsing error: {error}")
             break
-    if compiled is None:
-        text = json.dumps(found, indent=4, ensure_ascii=False) if not template else compact(found)
-        call.out.line(text)
-    elif not found:
-        call.out.line()
+    if compiled is not None:
+        call.out.line("\n".join(lines))
+    elif template == "json":
+        call.out.line(json.dumps(found, separators=(",", ":"), ensure_ascii=False))
+    else:
+        call.out.line(json.dumps(found, indent=4, ensure_ascii=False))
     if problems:
         raise Failure("\n".join(problems))
     return 0
-
-
-def compact(values: list[Any]) -> str:
-    """`--format json`: one JSON value for each thing, without an array around them."""
-    return "\n".join(json.dumps(value, separators=(",", ":"), ensure_ascii=False) for value in values)
 
 
 SIZE = Flag("size", SWITCH, "Display total file sizes if the type is container", short="s")

@@ -26,7 +26,7 @@ def run(call: Call) -> int:
         raise Failure(f"Error: invalid port {wanted[0]!r}: write it as 80 or 80/udp")
     bindings = ports.get(f"{number}/{protocol if slash else 'tcp'}")
     if not bindings:
-        raise Failure(f"Error: No public port '{number}/{protocol or 'tcp'}' published for {name}")
+        raise Failure(f"Error: No public port '{wanted[0]}' published for {name}")
     for each in bindings:
         call.out.line(address(each))
     return 0

@@ -7,7 +7,7 @@ import platform
 
 import sampan
 from sampan.cli.command import Call, Command, Failure
-from sampan.cli.formats import INSPECT_FORMAT
+from sampan.cli.formats import INSPECT_FORMAT, inspect_template
 from sampan.client.connection import CannotConnect
 from sampan.client.engine import NEWEST_VERSION
 
@@ -30,9 +30,7 @@ def run(call: Call) -> int:
     if template == "json":
         call.out.line(json.dumps({"Client": client, "Server": server}, separators=(",", ":"), ensure_ascii=False))
     elif template:
-        from sampan.cli.template.evaluate import Template
-
-        call.out.line(Template(template).render({"Client": client, "Server": server}))
+        call.out.line(inspect_template(template).render({"Client": client, "Server": server}))
     else:
         call.out.write(describe(client, server))
     if problem is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sampan.cli.template.functions import FUNCTIONS, LAZY, NIL_LIST, NIL_MAP, NO_VALUE, Nil, text_of
+from sampan.cli.template.lexer import BadTemplate
 from sampan.cli.template.parser import Branch, Node, Operand, Pipe, Print, Text, parse
 from sampan.cli.template.types import LISTS, MAPS, OPTIONAL
 from sampan.errors import InvalidRequest
@@ -136,9 +137,7 @@ class Template:
             return value
         function = self._functions.get(first.value)
         if function is None:
-            raise InvalidRequest(
-                f'template parsing error: template: :{first.line}: function "{first.value}" not defined'
-            )
+            raise BadTemplate(first.line, f'function "{first.value}" not defined')
         arguments = [self._operand(each, [], dot, variables) for each in rest] + piped
         try:
             value = function(*arguments)
@@ -179,6 +178,9 @@ def field(operand: Operand, value: Any, name: str, parent: str, arguments: list[
             raise CannotEvaluate(operand, str(error)) from None
     if isinstance(value, dict):
         found = value.get(name, NO_VALUE)
+        if found is NO_VALUE:
+            # Go's names and JSON's differ in case only: ID and Id, CPUShares and CpuShares.
+            found = next((each for key, each in value.items() if key.lower() == name.lower()), NO_VALUE)
         if found is NO_VALUE and parent not in MAPS:
             if name not in OPTIONAL:
                 raise CannotEvaluate(operand, f'map has no entry for key "{name}"')

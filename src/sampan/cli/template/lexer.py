@@ -26,10 +26,10 @@ TOKEN = re.compile(
 
 
 class BadTemplate(InvalidRequest):
-    """The template itself cannot be read; the text carries docker's prefix."""
+    """The template itself cannot be read."""
 
     def __init__(self, line: int, problem: str) -> None:
-        super().__init__(f"template parsing error: template: :{line}: {problem}")
+        super().__init__(f"template: :{line}: {problem}")
 
 
 class Token:
