@@ -145,7 +145,7 @@ def _report(
         shim.reactor.forget(fd)
         shim.sessions.pop(session.exec_id, None)
         pipes.close()
-        session.finish()
+        session.abandon()
         return answer({"error": str(error), "exit_code": error.exit_code, "plain": error.plain})
     if running:
         shim.reactor.forget(fd)

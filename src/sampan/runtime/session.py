@@ -160,14 +160,21 @@ class Session:
         for fd in list(self._pipes):
             if not self._pending:
                 self._output(fd)
+        # Told before the client sees its stream end: a client asks for the exit code the moment that it does.
+        self._on_exit(self, self._code)
         if self._pipes:
             self._reactor.later(LINGER_SECONDS, self.finish)
         self._maybe_finish()
-        self._on_exit(self, self._code)
 
     def _maybe_finish(self) -> None:
         if self._code is not None and not self._pipes and not self._pending:
             self.finish()
+
+    def abandon(self) -> None:
+        """The program could not be executed: the connection is the engine's again, to say why."""
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
 
     def finish(self) -> None:
         """Nothing more will be served: close what is open."""
