@@ -38,6 +38,8 @@ def load(
             found = list(oci_images(archive, platform))
         else:
             raise InvalidRequest(f"unrecognized image format: the archive has neither {MANIFEST} nor {INDEX}")
+        if platform and not found:
+            raise InvalidRequest(f"requested platform ({platform}) is not in the archive")
         images = [_insert(store, each, emit) for each in found]
         _link_parents(store, found)
     for image, each in zip(images, found, strict=True):

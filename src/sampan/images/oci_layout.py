@@ -40,8 +40,6 @@ def oci_images(archive: Archive, wanted: Platform | None) -> Iterator[Found]:
         known = found.get(image.config.digest)
         names = (*(known.references if known else ()), *_reference(descriptor))
         found[image.config.digest] = Found(image.config, names, "", image.manifest, image.blobs)
-    if wanted and not found:
-        raise InvalidRequest(f"requested platform ({wanted}) is not in the archive")
     yield from found.values()
 
 

@@ -1,6 +1,7 @@
 """An engine's images, on real stores in a directory of the test's own."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,14 +34,23 @@ def events() -> Recorder:
     return Recorder()
 
 
+@contextmanager
+def opened(root: Path, events: Events | None = None) -> Iterator[Images]:
+    """The images below a directory, as a process finds them when it starts."""
+    database = open_database(root / "sampan.db", [rows.SCHEMA])
+    # "erofs" writes tar and index and mounts nothing: it needs no privileges.
+    layers = Layers(root / "layers", root / "run", backend="erofs")
+    try:
+        yield Images(database, Blobs(root / "content"), layers, events=events)
+    finally:
+        layers.close()
+        database.close()
+
+
 @pytest.fixture
 def images(tmp_path: Path, events: Recorder) -> Iterator[Images]:
-    database = open_database(tmp_path / "sampan.db", [rows.SCHEMA])
-    # "erofs" writes tar and index and mounts nothing: it needs no privileges.
-    layers = Layers(tmp_path / "layers", tmp_path / "run", backend="erofs")
-    yield Images(database, Blobs(tmp_path / "content"), layers, events=events)
-    layers.close()
-    database.close()
+    with opened(tmp_path, events) as images:
+        yield images
 
 
 @pytest.fixture

@@ -5,7 +5,11 @@ import gzip
 import io
 import json
 import lzma
+import os
+import signal
+import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from sampan.errors import InvalidRequest, NotFound, SampanError
 from sampan.images.images import Images
 from sampan.oci.digest import digest_of, encoded_part
 from sampan.oci.platform import Platform
+from unit.images.conftest import opened
 from unit.images.crafted import Entry, blob, config, describe, layer, make_tar, oci_layout, old_docker_archive
 
 LAYERS = [layer("a"), layer("b")]
@@ -175,6 +180,8 @@ def test_a_platform_that_is_not_there(images: Images) -> None:
         load(images, several_platforms(), platform=Platform("linux", "s390x"))
     with pytest.raises(InvalidRequest, match=r"requested platform \(linux/s390x\) is not in the archive"):
         load(images, oci_layout(LAYERS, CONFIG), platform=Platform("linux", "s390x"))
+    with pytest.raises(InvalidRequest, match=r"requested platform \(linux/s390x\) is not in the archive"):
+        load(images, OLD, platform=Platform("linux", "s390x"))
     assert_nothing_is_left(images)
 
 
@@ -324,3 +331,72 @@ def test_documents_may_not_fill_memory(images: Images) -> None:
 def test_an_unknown_image_is_not_found_after_all(images: Images) -> None:
     with pytest.raises(NotFound, match="No such image: app:latest"):
         images.get("app")
+
+
+def killed_at(step: int, root: Path, work: Callable[[Images], None]) -> bool:
+    """Do the work in a child that is killed at its n-th step towards the disk; returns whether it came to its end."""
+    child = os.fork()
+    if child == 0:
+        left = step
+
+        def counted(call: Callable[..., Any]) -> Callable[..., Any]:
+            def one_step(*arguments: Any, **options: Any) -> Any:
+                nonlocal left
+                left -= 1
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return call(*arguments, **options)
+
+            return one_step
+
+        os.fsync, os.rename, os.unlink = counted(os.fsync), counted(os.rename), counted(os.unlink)
+        try:
+            with opened(root) as images:
+                work(images)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert status in (0, signal.SIGKILL)
+    return status == 0
+
+
+def test_killed_at_any_step_an_image_is_whole_or_not_there(tmp_path: Path) -> None:
+    archive = make_tar(OLD)
+    # The database writes by itself; what it does between two of our steps is SQLite's to keep whole.
+    for step in range(1, 100):
+        root = tmp_path / str(step)
+        root.mkdir()
+        finished = killed_at(step, root, lambda images: images.load(io.BytesIO(archive)) and None)
+        with opened(root) as images:
+            images.sweep()
+            assert bool(images.all()) or not finished
+            for image in images.all():
+                assert images.store.content.verify(image.id)
+                assert all(images.store.layers.verify(diff_id) for diff_id in image.diff_ids)
+                images.remove(image.id, force=True)
+            assert_nothing_is_left(images)
+            assert not list((root / "content" / "ingest").iterdir())
+        if finished:
+            return
+    raise AssertionError("more steps than expected")
+
+
+def test_killed_at_any_step_of_its_removal_an_image_is_whole_or_gone(tmp_path: Path) -> None:
+    archive = make_tar(OLD)
+    for step in range(1, 100):
+        root = tmp_path / str(step)
+        root.mkdir()
+        with opened(root) as images:
+            images.load(io.BytesIO(archive))
+        finished = killed_at(step, root, lambda images: images.remove(ID, force=True) and None)
+        with opened(root) as images:
+            images.sweep()
+            for image in images.all():
+                assert all(images.store.layers.verify(diff_id) for diff_id in image.diff_ids)
+                images.remove(image.id, force=True)
+            assert_nothing_is_left(images)
+        if finished:
+            return
+    raise AssertionError("more steps than expected")

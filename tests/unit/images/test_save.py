@@ -130,7 +130,7 @@ def test_layers_stay_while_they_are_written(images: Images) -> None:
 def test_what_is_not_here_is_said_before_the_first_byte(images: Images) -> None:
     make(images, LAYERS, CONFIG, "app:1")
     make(images, [], config([]), "empty:1")
-    with pytest.raises(NotFound, match="No such image: nope$"):
+    with pytest.raises(NotFound, match=r"No such image: nope$"):
         images.save(["app:1", "nope"])
     with pytest.raises(InvalidRequest, match="has no layers"):
         images.save(["empty:1"])
