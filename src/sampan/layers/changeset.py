@@ -18,6 +18,9 @@ HOPS_MAX = 40  # like the kernel's MAXSYMLINKS
 REMEMBERED_PARENTS = 1024
 STEPS_MAX = 1 << 24  # components walked for one layer: seconds; an honest million of files needs a tenth
 IMPLIED_MODE = 0o755
+IMPLIED_MAX = (
+    1 << 16
+)  # a name of 4 KiB can imply two thousand directories: without a bound a small tar makes a large tree
 
 
 class Changeset:
@@ -28,7 +31,7 @@ class Changeset:
         self.root: Member | None = None  # the root directory as a member says it is, if one does
         self._index = index
         self._parents: dict[bytes, int] = {}  # spelled parent path -> node, until something is replaced
-        self._steps = 0
+        self._steps = self._implied = 0
         self._make_directory(ROOT)
 
     def apply(self, member: Member) -> None:
@@ -102,8 +105,7 @@ class Changeset:
             else:
                 self._parents.clear()
             if was_directory and state & KIND != Kind.DIRECTORY:
-                tree.detach(node)
-                node = 0
+                node = tree.replace(node)
         node = node or tree.add(parent, name)
         tree.states[node] = state
         tree.inodes[node] = inode
@@ -154,6 +156,9 @@ class Changeset:
         return node
 
     def _imply(self, parent: int, name: bytes) -> int:
+        self._implied += 1
+        if self._implied > IMPLIED_MAX:
+            raise BadLayer(f"more than {IMPLIED_MAX} directories in the layer that no member names")
         if len(name) > COMPONENT_MAX:
             raise BadLayer(f"a file name in the layer is longer than {COMPONENT_MAX} bytes: {name[:64]!r}…")
         if name.startswith(PREFIX):

@@ -53,21 +53,25 @@ class Tree:
 
     def add(self, parent: int, name: bytes) -> int:
         """A new child; the caller knows that there is none of that name."""
-        node = len(self.parents)
-        if node >= NODES_MAX or len(self._names) > NAMES_MAX:
-            raise BadLayer(f"more than {NODES_MAX} files, or {NAMES_MAX} bytes of file names, in one layer")
+        node = self._append(parent, name)
         if 3 * node > 2 * len(self._table):
             self._grow()
-        self.parents.append(parent)
-        self.inodes.append(0)
-        self.states.append(0)
-        self._names += name
-        self._starts.append(len(self._names))
-        self._insert(node, parent, name)
+        else:
+            self._table[self._slot(0, parent, name)] = node
         return node
 
+    def replace(self, node: int) -> int:
+        """A new node in the place of another, which is detached; nothing is below the new one."""
+        parent, name = self.parents[node], self.name(node)
+        new = self._append(parent, name)
+        self._table[self._slot(node, parent, name)] = (
+            new  # its slot too, or the dead would make a chain that every later search walks
+        )
+        self.detach(node)
+        return new
+
     def detach(self, node: int) -> None:
-        """Cut the node and all below it off the tree."""
+        """Cut the node and all below it off the tree. Its name is not free again: see `replace`."""
         self.parents[node] = NOWHERE
 
     def settle(self) -> None:
@@ -94,16 +98,28 @@ class Tree:
         for parent, children in groupby(merged, key=parents.__getitem__):
             yield parent, array("I", children)
 
-    def _insert(self, node: int, parent: int, name: bytes) -> None:
+    def _append(self, parent: int, name: bytes) -> int:
+        node = len(self.parents)
+        if node >= NODES_MAX or len(self._names) > NAMES_MAX:
+            raise BadLayer(f"more than {NODES_MAX} files, or {NAMES_MAX} bytes of file names, in one layer")
+        self.parents.append(parent)
+        self.inodes.append(0)
+        self.states.append(0)
+        self._names += name
+        self._starts.append(len(self._names))
+        return node
+
+    def _slot(self, node: int, parent: int, name: bytes) -> int:
+        """The slot of the table that holds the node; of 0, the free one where a child of that name would go."""
         table = self._table
         mask = len(table) - 1
         slot = hash((parent, name)) & mask
-        while table[slot]:
+        while table[slot] != node:
             slot = (slot + 1) & mask
-        table[slot] = node
+        return slot
 
     def _grow(self) -> None:
         self._table = array("I", bytes(2 * self._table.itemsize * len(self._table)))
         for node in range(1, len(self.parents)):
             if self.parents[node] != NOWHERE:
-                self._insert(node, self.parents[node], self.name(node))
+                self._table[self._slot(0, self.parents[node], self.name(node))] = node

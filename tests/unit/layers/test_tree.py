@@ -23,11 +23,14 @@ class Against(RuleBasedStateMachine):
         self.tree = Tree()
         self.model: dict[tuple[int, bytes], int] = {}
         self.alive = [ROOT]
+        self.cut: set[tuple[int, bytes]] = set()
 
     @rule(data=st.data(), name=NAMES)
     def add(self, data: st.DataObject, name: bytes) -> None:
         """A new child, unless the name is taken."""
         parent = data.draw(st.sampled_from(self.alive))
+        if (parent, name) in self.cut:
+            return
         found = self.tree.find(parent, name)
         assert found == self.model.get((parent, name), 0)
         if not found:
@@ -36,14 +39,25 @@ class Against(RuleBasedStateMachine):
             self.alive.append(node)
 
     @rule(data=st.data())
+    def replace(self, data: st.DataObject) -> None:
+        """A new node takes the name of another."""
+        nodes = [node for node in self.alive if node != ROOT]
+        if nodes:
+            node = data.draw(st.sampled_from(nodes))
+            new = self.tree.replace(node)
+            self.model = {key: new if value == node else value for key, value in self.model.items()}
+            self.alive[self.alive.index(node)] = new
+
+    @rule(data=st.data())
     def detach(self, data: st.DataObject) -> None:
-        """Cut one node off; its name is free again."""
+        """Cut one node off; nobody will ask for its name again."""
         nodes = [node for node in self.alive if node != ROOT]
         if nodes:
             node = data.draw(st.sampled_from(nodes))
             self.tree.detach(node)
-            self.model = {key: value for key, value in self.model.items() if value != node}
             self.alive.remove(node)
+            self.cut |= {key for key, value in self.model.items() if value == node}
+            self.model = {key: value for key, value in self.model.items() if value != node}
 
     @invariant()
     def every_child_is_found(self) -> None:
