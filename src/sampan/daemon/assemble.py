@@ -74,7 +74,9 @@ async def assemble(config: Config) -> Assembled:
     layers = Layers(config.data_root / "layers", config.exec_root, backend=config.storage_driver or None)
     images = Images(database, content, layers, events=events)
     engine_id = host.read_engine_id(config.data_root)
-    networks = Networks(engine_id, default="none" if config.bridge == "none" else "bridge")
+    networks = Networks(
+        engine_id, host.engine_made_ns(config.data_root), default="none" if config.bridge == "none" else "bridge"
+    )
     facts = machine.probe()
     containers = Containers(
         database, images.store, Overlay(config.data_root / "snapshots", layers), networks, runtime, events,

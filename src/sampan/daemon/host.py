@@ -12,6 +12,7 @@ from sampan.api.about import About
 from sampan.containers.host import Host
 from sampan.daemon.config import LOG_DRIVERS, Config
 
+ENGINE_ID = "engine-id"
 _CGROUP_VERSION = {"legacy": "1", "hybrid": "1", "unified": "2"}
 
 
@@ -47,13 +48,18 @@ def describe(config: Config, host: Host, *, engine_id: str, storage_driver: str)
 
 def read_engine_id(data_root: Path) -> str:
     """The id of the engine that owns the data root; made on its first start."""
-    path = data_root / "engine-id"
+    path = data_root / ENGINE_ID
     try:
         return path.read_text().strip()
     except FileNotFoundError:
         made = str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
         path.write_text(made + "\n")
         return made
+
+
+def engine_made_ns(data_root: Path) -> int:
+    """When the engine was first started, Unix nanoseconds: the predefined networks are as old as that."""
+    return (data_root / ENGINE_ID).stat().st_mtime_ns
 
 
 def _security_options(config: Config, host: Host) -> tuple[str, ...]:

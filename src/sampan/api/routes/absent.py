@@ -21,7 +21,8 @@ NOT_A_MANAGER = (
 
 
 async def operation(engine: "Engine", call: Call) -> web.StreamResponse:
-    """Operations on containers that are still to come."""
+    """Operations on containers that are still to come; of one that does not exist, that is what is said."""
+    engine.containers.inspect(call.variables.get("name") or call.text("container"))
     word = call.request.path.rstrip("/").rpartition("/")[2]
     raise NotSupported(f"{word} is not supported by this engine yet")
 
@@ -29,6 +30,11 @@ async def operation(engine: "Engine", call: Call) -> web.StreamResponse:
 async def build(engine: "Engine", call: Call) -> web.StreamResponse:
     """Building images."""
     raise NotSupported("building images is not supported by this engine yet")
+
+
+async def build_prune(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /build/prune`: there is no cache."""
+    return reply.json({"CachesDeleted": None, "SpaceReclaimed": 0})
 
 
 async def registry(engine: "Engine", call: Call) -> web.StreamResponse:
@@ -73,8 +79,8 @@ async def plugin(engine: "Engine", call: Call) -> web.StreamResponse:
     raise NotFound(f'plugin "{call.name}" not found')
 
 
-async def plugins(engine: "Engine", call: Call) -> web.StreamResponse:
-    """Anything else about plugins."""
+async def plugins_made(engine: "Engine", call: Call) -> web.StreamResponse:
+    """Installing plugins."""
     raise NotSupported("plugins are not supported by this engine")
 
 

@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 async def refuse(engine: "Engine", call: Call) -> web.StreamResponse:
     """`GET`, `HEAD` and `PUT /containers/{id}/archive`."""
-    engine.containers.inspect(call.name, False)
+    engine.containers.inspect(call.name)
     raise NotSupported("copying files in and out of containers is not supported by this engine yet")

@@ -1,13 +1,15 @@
 """What does a client ask about the engine itself? Engine API 1.51, "System"."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from sampan.api import reply
 from sampan.api.about import info_body, version_body
 from sampan.api.call import Call
+from sampan.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from sampan.api.app import Engine
@@ -37,16 +39,18 @@ async def info(engine: "Engine", call: Call) -> web.StreamResponse:
 
 
 async def disk_usage(engine: "Engine", call: Call) -> web.StreamResponse:
-    """`GET /system/df`."""
+    """`GET /system/df`; `type` picks some of the kinds."""
     images = await asyncio.to_thread(engine.images.list, shared_size=True, version=call.version)
     containers = await asyncio.to_thread(engine.containers.list, all=True, size=True)
+    used = Counter(container["ImageID"] for container in containers)
     layers = {diff_id: size for image in engine.images.all() for diff_id, size in image.layers}
-    return reply.json(
-        {
-            "LayersSize": sum(layers.values()),
-            "Images": images,
-            "Containers": containers,
-            "Volumes": [],
-            "BuildCache": [],
-        }
-    )
+    kinds: dict[str, dict[str, Any]] = {
+        "image": {"LayersSize": sum(layers.values()), "Images": [{**i, "Containers": used[i["Id"]]} for i in images]},
+        "container": {"Containers": containers},
+        "volume": {"Volumes": []},
+        "build-cache": {"BuildCache": []},
+    }
+    wanted = call.texts("type") or list(kinds)
+    if unknown := [kind for kind in wanted if kind not in kinds]:
+        raise InvalidRequest(f"unknown object type: {unknown[0]}")
+    return reply.json({key: value for kind in wanted for key, value in kinds[kind].items()})
