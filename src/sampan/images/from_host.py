@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import tarfile
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,7 +96,7 @@ def image_from_host(store: ImageStore, reference: Reference | None, programs: Se
             "rootfs": {"type": "layers", "diff_ids": [diff_id]},
         }
         references = [reference.with_default_tag()] if reference else []
-        return store.insert(parse_config(encode(document)), references)
+        return store.insert(parse_config(encode(document)), references, tagged_ns=time.time_ns() if references else 0)
 
 
 def build_from_host(programs: Sequence[str], output: IO[bytes]) -> int:
