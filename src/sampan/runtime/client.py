@@ -166,11 +166,12 @@ class Runtime:
             return None
 
     async def forget(self, container_id: str) -> None:
-        """The end of the container is on record: its shim may go, and its run directory with it."""
+        """The end of the container is on record: its shim may go, and whatever is left of it with it."""
         process = self._processes.pop(container_id, None)
         if process:
             await process.forget()
-        await asyncio.to_thread(shutil.rmtree, self._directory(container_id), True)
+        # A shim that ended by itself left nothing but the directory; one that was killed left its cgroup too.
+        await self.sweep(container_id)
 
     async def sweep(self, container_id: str) -> None:
         """Remove whatever a container left in the kernel and the run root; idempotent."""

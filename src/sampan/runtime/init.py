@@ -32,6 +32,7 @@ from sampan.linux.personality import personality
 from sampan.linux.prctl import set_no_new_privs, set_pdeathsig
 from sampan.linux.sched import CloneFlag
 from sampan.linux.seccomp import set_filter
+from sampan.linux.title import set_title
 from sampan.linux.uts import set_domain_name, set_host_name
 from sampan.runtime import credentials, devices, masks, namespaces, reaper, rootfs, terminal, users
 from sampan.runtime.hooks import run_hooks, state_of
@@ -115,6 +116,8 @@ def _host_side(plan: ContainerPlan) -> None:
     credentials.adjust_oom_score(plan.process.oom_score_adj)
     if plan.new_namespaces & CloneFlag.NEWNET:
         set_up("lo")
+    if plan.init:
+        set_title(["/sbin/docker-init", "--", *plan.process.argv])  # what docker's own shows as pid 1
     write_sysctls(plan.sysctls)
     if plan.hostname:
         set_host_name(plan.hostname)

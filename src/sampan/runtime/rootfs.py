@@ -7,6 +7,7 @@ meanwhile leads nowhere (security catalogue A04–A11).
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Sequence
 
@@ -25,6 +26,7 @@ from sampan.linux.fsmount import (
 from sampan.linux.inside import create_file_in_root, mkdirs_in_root, open_in_root
 from sampan.linux.mount import MountFlag, UmountFlag, mount, pivot_root, umount2
 from sampan.linux.openat2 import Resolve, openat2
+from sampan.linux.sched import CloneFlag, setns
 from sampan.oci.mount import Mount
 from sampan.runtime.idmap import user_namespace_of
 from sampan.runtime.plan import ContainerPlan, MountPlan
@@ -125,7 +127,7 @@ def _detached(planned: MountPlan) -> int:
             source = new_filesystem(planned.fstype, planned.source, planned.parameters, planned.set_attributes)
         else:
             recursive = OpenTree.AT_RECURSIVE if planned.kind == "tree" else OpenTree(0)
-            source = open_tree(AT_FDCWD, planned.source, OpenTree.CLONE | OpenTree.CLOEXEC | recursive)
+            source = _clone(planned.source, OpenTree.CLONE | OpenTree.CLOEXEC | recursive)
     except OSError as error:
         raise _mount_error(planned, error) from None
     if planned.kind != "filesystem" and (planned.set_attributes or planned.clear_attributes):
@@ -137,6 +139,25 @@ def _detached(planned: MountPlan) -> int:
         with user_namespace_of(planned.uid_maps, planned.gid_maps) as namespace:
             mount_setattr(source, "", AT_EMPTY_PATH, set=int(MountAttr.IDMAP), userns_fd=namespace)
     return source
+
+
+def _clone(path: str, flags: OpenTree) -> int:
+    """A detached clone of the tree at `path`; of another container's, if the path leads through /proc/PID/root."""
+    other = re.fullmatch(r"/proc/(\d+)/root(/.*)", path)
+    if other is None:
+        return open_tree(AT_FDCWD, path, flags)
+    # A mount can be cloned only from inside its own mount namespace (open_tree(2)), so there and back again.
+    own = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    theirs = os.open(f"/proc/{other[1]}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        setns(theirs, CloneFlag.NEWNS)
+        try:
+            return open_tree(AT_FDCWD, other[2], flags)
+        finally:
+            setns(own, CloneFlag.NEWNS)
+    finally:
+        os.close(own)
+        os.close(theirs)
 
 
 def new_filesystem(fstype: str, source: str, parameters: Sequence[str], attributes: int) -> int:

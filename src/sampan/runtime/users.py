@@ -19,7 +19,8 @@ GROUPS_LIMIT = 1 << 16
 def resolve(user: User, root: int) -> tuple[int, int, list[int], str]:
     """(uid, gid, supplementary groups, home) of `user` inside `root`. Raises StartFailed in docker's words."""
     if not user.name and not user.extra_groups:
-        home = next((entry[5] for entry in _entries(root, "/etc/passwd", 6) if entry[2] == str(user.uid)), "/")
+        lines = _entries_if_readable(root, "/etc/passwd", 6)
+        home = next((entry[5] for entry in lines if entry[2] == str(user.uid)), "/")
         return user.uid, user.gid, [*user.groups], home or "/"
     name, separator, group = user.name.partition(":")
     uid, gid, home, login = _user(name or str(user.uid), root)
@@ -33,7 +34,9 @@ def resolve(user: User, root: int) -> tuple[int, int, list[int], str]:
 
 def _user(name: str, root: int) -> tuple[int, int, str, str]:
     number = _number(name)
-    for entry in _entries(root, "/etc/passwd", 6):
+    # A number stands for itself: user files that cannot be read only cost it its home and groups.
+    lines = _entries(root, "/etc/passwd", 6) if number is None else _entries_if_readable(root, "/etc/passwd", 6)
+    for entry in lines:
         if entry[2].isdecimal() and (int(entry[2]) == number if number is not None else entry[0] == name):
             return _id(entry[2]), _id(entry[3]), entry[5], entry[0]
     if number is None:
@@ -54,7 +57,8 @@ def _group(name: str, root: int) -> int:
 def _memberships(login: str, root: int) -> list[int]:
     if not login:
         return []
-    found = [_id(entry[2]) for entry in _entries(root, "/etc/group", 4) if login in entry[3].split(",")]
+    lines = _entries_if_readable(root, "/etc/group", 4)
+    found = [_id(entry[2]) for entry in lines if login in entry[3].split(",")]
     return found[:GROUPS_LIMIT]
 
 
@@ -71,6 +75,13 @@ def _id(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or int(text) > MAX_ID:
         raise StartFailed(f"the image's user database holds the id {text[:32]!r}, which is out of range", plain=True)
     return int(text)
+
+
+def _entries_if_readable(root: int, path: str, fields: int) -> Iterator[list[str]]:
+    try:
+        yield from _entries(root, path, fields)
+    except StartFailed:
+        return
 
 
 def _entries(root: int, path: str, fields: int) -> Iterator[list[str]]:

@@ -88,6 +88,7 @@ def test_a_hostile_passwd_is_an_error_at_once(tmp_path: Path, kind: str) -> None
     root = os.open(tmp_path, os.O_PATH | os.O_DIRECTORY)
     with pytest.raises(StartFailed, match="cannot be read"):
         resolve(User(name="www"), root)
+    assert resolve(User(name="12:13"), root) == (12, 13, [13], "/")
 
 
 def test_a_link_out_of_the_root_leads_into_it(tmp_path: Path) -> None:
