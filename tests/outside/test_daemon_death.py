@@ -47,7 +47,8 @@ def test_twenty_writers_and_five_readers_survive_the_daemon(own_engine: Engine) 
     assert sorted(listed) == sorted(pids)
     assert {name: int(inspect(engine, name, "{{.State.Pid}}")) for name in pids} == pids
     for name in pids:
-        assert engine.docker("exec", name, "touch", "/stop").code == 0
+        # 137: the container saw the file, ended, and took its toucher with it.
+        assert engine.docker("exec", name, "touch", "/stop").code in (0, 137)
         assert engine.docker("wait", name).stdout == "7\n"
     for name in pids:
         assert inspect(engine, name, "{{.State.Status}} {{.State.ExitCode}}") == "exited 7"
