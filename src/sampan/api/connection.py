@@ -13,10 +13,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import StreamReader, web
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from sampan.api import reply
 from sampan.api.upgrade import Divider
+from sampan.errors import InvalidRequest
 
 HEAD_SECONDS = 10.0
 IDLE_SECONDS = 600.0
@@ -57,12 +59,22 @@ class Connection(RequestHandler):
         complete = self._request_count
         super().data_received(data)
         if self._request_count > complete:
-            self._body = self._messages[-1][1]
+            self._take_note(*self._messages[-1])
         # The clock runs while the parser has the beginning of a head and nothing else is going on.
         if self._clock is not None and (self._request_count > complete or self._upgraded):
             self._stop_clock()
         elif self._clock is None and self._request_count == complete and not self._request_in_progress:
             self._clock = self._loop.call_later(HEAD_SECONDS, self._too_slow)
+
+    def _take_note(self, message: object, body: StreamReader) -> None:
+        """A request has come in, or what aiohttp queues for bytes that are none."""
+        if isinstance(message, RawRequestMessage) or self._body is None or self._body.is_eof():
+            self._body = body
+            return
+        # They went wrong in the middle of a body. aiohttp would let its reader wait for the rest, and answer twice.
+        self._messages.pop()
+        self.has_ended = True
+        self._body.set_exception(InvalidRequest("Bad request: the body is not what its headers promise"))
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's protocol says bool; aiohttp's merely passes
         """The client sends nothing more; True keeps the connection for what it has asked."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sampan.errors import Conflict, InvalidRequest
 
-BACKLOG = 1024
+BACKLOG = 4096
 FIRST_PASSED_FD = 3
 DEFAULT_TCP_HOST = "127.0.0.1"
 DEFAULT_TLS_PORT = 2376

@@ -23,6 +23,8 @@ from sampan.daemon.config import Config, configure
 from sampan.daemon.serve import Doors
 from sampan.errors import InvalidRequest, SampanError
 
+DESCRIPTORS = 1 << 16
+
 _log = logging.getLogger("sampan.daemon")
 
 
@@ -88,5 +90,11 @@ def _tls_context(config: Config) -> ssl.SSLContext:
 
 
 def _raise_descriptor_limit() -> None:
+    """A client takes one descriptor, an attached one a second for a moment: let there be enough for thousands."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    for wanted in (max(hard, DESCRIPTORS), hard):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+            return
+        except (ValueError, OSError):
+            continue  # only CAP_SYS_RESOURCE may go beyond the hard limit

@@ -13,7 +13,7 @@ from typing import Any
 
 from sampan.api import tls
 from sampan.api.connection import Server
-from sampan.api.listen import Listener
+from sampan.api.listen import BACKLOG, Listener
 
 _log = logging.getLogger("sampan.daemon")
 # accept(2) fails with these when descriptors or memory are short: waiting helps, retrying at once does not.
@@ -36,7 +36,7 @@ class Doors:
             if listener.encrypted and context is not None:
                 self._start(self._accept_encrypted(listener.socket, context), f"accept {listener.address}")
             else:
-                self._plain.append(await loop.create_server(self._server, sock=listener.socket, backlog=1024))
+                self._plain.append(await loop.create_server(self._server, sock=listener.socket, backlog=BACKLOG))
 
     async def close(self, seconds: float) -> None:
         """Let nobody in any more, give requests that run `seconds` to end, then cut all connections."""

@@ -37,6 +37,20 @@ def test_what_is_not_strict_http_gets_one_400_and_the_end(api: Served, request_b
     assert b'{"message":"Bad request: ' in answer
 
 
+def test_a_body_that_goes_wrong_ends_its_request_at_once(api: Served) -> None:
+    head = b"POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with api.connect() as client:
+        client.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{")
+        assert api.request("GET", "/_ping")[0] == 200  # by now the first part has been read
+        client.sendall(b"    no line ends here")
+        answer = b""
+        while data := client.recv(1 << 16):
+            answer += data
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"the body is not what its headers promise" in answer
+    assert answer.count(b"Ostype: linux") == 1
+
+
 def test_half_a_request_gets_no_answer_and_harms_nobody(api: Served) -> None:
     assert api.raw(b"GET /_ping HT") == b""
     assert api.request("GET", "/_ping")[0] == 200

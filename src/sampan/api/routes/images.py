@@ -72,7 +72,7 @@ async def create(engine: "Engine", call: Call) -> web.StreamResponse:
     if call.text("fromImage"):
         name = call.text("fromImage") + (f":{call.text('tag')}" if call.text("tag") else "")
         raise NotSupported(
-            f"pulling {name} is not supported by this engine yet: bring it with load, import or `sampan image from-host`"
+            f"pulling {name} is not supported by this engine yet: bring it with load, import or image from-host"
         )
     if call.text("fromSrc") != FROM_BODY:
         raise NotSupported("import from a URL is not supported: send the archive as the body (fromSrc=-)")
