@@ -42,33 +42,45 @@ def raw(fd: int) -> Iterator[None]:
         termios.tcsetattr(fd, termios.TCSADRAIN, former)
 
 
+FIRST_TRIES = 10
+RETRY_SECONDS = 0.02
+
+
 @contextmanager
 def followed_size(engine: Engine, path: str, *, nudge: bool = False) -> Iterator[None]:
     """Tell `path`/resize the size of our terminal, now and at each SIGWINCH.
 
-    `nudge` sends another size first: a shell draws its prompt again only when the size really changes.
+    `nudge` sends another size first: a shell draws its prompt again only when the size really changes. An engine may
+    refuse the first size because the process has only just been asked for: a timer tries again, a few times.
     """
+    tries_left = FIRST_TRIES
 
-    def tell(rows: int, columns: int) -> None:
+    def tell(rows: int, columns: int) -> bool:
         if not rows and not columns:
-            return
+            return True
         try:
             engine.beside().post(f"{path}/resize", {"h": str(rows), "w": str(columns)})
         except SampanError:
-            pass  # the process is not there yet, or no more: the next change of size tells it
+            return False
+        return True
 
     def changed(number: int, frame: object) -> None:
-        tell(*size())
+        nonlocal tries_left
+        if not tell(*size()) and tries_left:
+            tries_left -= 1
+            signal.setitimer(signal.ITIMER_REAL, RETRY_SECONDS)
 
     if nudge:
         rows, columns = size()
         tell(rows + 1, columns + 1)
-    former = signal.signal(signal.SIGWINCH, changed)
-    tell(*size())
+    former = [(number, signal.signal(number, changed)) for number in (signal.SIGWINCH, signal.SIGALRM)]
+    changed(signal.SIGWINCH, None)
     try:
         yield
     finally:
-        signal.signal(signal.SIGWINCH, former)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in former:
+            signal.signal(number, handler)
 
 
 NOT_FORWARDED = {signal.SIGCHLD, signal.SIGPIPE, signal.SIGURG, signal.SIGWINCH}

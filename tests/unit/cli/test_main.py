@@ -1,6 +1,8 @@
 """Do words become the right command, the right complaint and the right exit code? No engine runs here."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -117,3 +119,18 @@ def test_completion_scripts(sampan: Sampan, shell: str) -> None:
     assert (said.code, said.err) == (0, "")
     assert "__complete" in said.out
     assert "PROGRAM" not in said.out
+
+
+HEAVY = "aiohttp argparse ast asyncio concurrent csv dataclasses difflib email hashlib http inspect ipaddress logging msgspec"
+ALSO_HEAVY = "pathlib rich ssl subprocess tempfile textwrap threading typing urllib"
+
+
+def test_a_run_imports_nothing_heavy() -> None:
+    """Each of these costs more than a whole request; the sum of all imports is most of what a command takes."""
+    words = [sys.executable, "-S", "-X", "importtime", "-m", "sampan", *NOWHERE, "run", "-d", "--rm", "busybox", "true"]
+    environment = {"PYTHONPATH": ":".join(path for path in sys.path if path)}
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 125, done.stderr[-500:]
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines() if "|" in line}
+    assert "sampan" in imported
+    assert not imported & set(f"{HEAVY} {ALSO_HEAVY}".split())

@@ -50,7 +50,7 @@ def resources(options: Options) -> dict[str, Any]:
         "MemorySwappiness": swappiness,
         "OomKillDisable": options["oom-kill-disable"],
         "PidsLimit": options["pids-limit"],
-        "Ulimits": sorted(options["ulimit"], key=lambda limit: limit["Name"]),
+        "Ulimits": ulimits(options["ulimit"]),
         "CpuCount": 0,
         "CpuPercent": 0,
         "IOMaximumIOps": 0,
@@ -75,6 +75,12 @@ def restart_policy(text: str) -> dict[str, Any]:
             f"invalid restart policy format {text!r}: the maximum retry count must be a number, as in on-failure:3", 125
         )
     return {"Name": name, "MaximumRetryCount": int(count) if colon else 0}
+
+
+def ulimits(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """--ulimit values in order of their names; of one name the last counts."""
+    by_name = {limit["Name"]: limit for limit in given}
+    return [by_name[name] for name in sorted(by_name)]
 
 
 def read_ulimit(text: str) -> dict[str, Any]:
