@@ -3,8 +3,9 @@
 The image's defaults under the request's, then the daemon's. Pure; the rules are dockerd's ("merge").
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from posixpath import normpath
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -16,6 +17,8 @@ from sampan.oci.config import RunConfig
 from sampan.wire.containers import ContainerConfig, HealthConfig, HostConfig, LogConfig
 
 SHORT_ID_LENGTH = 12
+
+_V = TypeVar("_V")
 
 MASKED_PATHS = (
     "/proc/acpi",
@@ -54,7 +57,7 @@ def with_image(config: ContainerConfig, image: RunConfig) -> ContainerConfig:
         if config.working_dir or image.working_dir
         else "",
         entrypoint=entrypoint,
-        labels={**(image.labels or {}), **(config.labels or {})},
+        labels=_in_order({**(image.labels or {}), **(config.labels or {})}),
         stop_signal=config.stop_signal or image.stop_signal,
     )
     return with_command(config)
@@ -69,8 +72,13 @@ def with_command(config: ContainerConfig) -> ContainerConfig:
     return config
 
 
+def _in_order(mapping: Mapping[str, _V]) -> dict[str, _V]:
+    """With its keys sorted, as Go writes every map: so inspect does not depend on who wrote the request."""
+    return dict(sorted(mapping.items()))
+
+
 def _union(asked: dict[str, dict[str, object]] | None, image: Iterable[str]) -> dict[str, dict[str, object]] | None:
-    return {**{key: {} for key in image}, **(asked or {})} or None
+    return _in_order({**{key: {} for key in image}, **(asked or {})}) or None
 
 
 def _environment(asked: list[str] | None, image: Iterable[str]) -> list[str] | None:
@@ -107,8 +115,12 @@ def with_daemons(asked: HostConfig, network: Mode, *, host: Host, options: Optio
     """The daemon's defaults for what the request left open."""
     masked = [*MASKED_PATHS, *host.thermal_paths]
     unmasked = asked.privileged
+    maps = {
+        field: getattr(asked, field) for field in ("annotations", "port_bindings", "storage_opt", "sysctls", "tmpfs")
+    }
     return replace(
         asked,
+        **{field: _in_order(value) for field, value in maps.items() if value},
         network_mode=asked.network_mode if asked.network_mode not in ("", "default") else network.network,
         shm_size=asked.shm_size or options.default_shm_size,
         ipc_mode=asked.ipc_mode or options.default_ipc_mode,
@@ -134,4 +146,4 @@ def _log_config(asked: LogConfig, options: Options) -> LogConfig:
     """The daemon's driver, and its options unless another driver was asked for."""
     driver = asked.type or options.log_driver
     inherited = options.log_opts if driver == options.log_driver else {}
-    return LogConfig(type=driver, config={**inherited, **(asked.config or {})})
+    return LogConfig(type=driver, config=_in_order({**inherited, **(asked.config or {})}))
