@@ -1,5 +1,7 @@
 """Are the detach keys found in what is typed, wherever it is cut?"""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +14,7 @@ def test_without_the_sequence_everything_typed_arrives(typed: bytes, cuts: list[
     keys = DetachKeys(b"\x10\x11")
     edges = [0, *sorted(cuts), len(typed)]
     passed = b""
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         piece, detached = keys.filter(typed[start:end])
         assert not detached
         passed += piece
