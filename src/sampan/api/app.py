@@ -8,6 +8,7 @@ would know how far it had come otherwise.
 """
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, cast
@@ -26,6 +27,8 @@ from sampan.events import Events
 from sampan.images.images import Images
 from sampan.networks.store import Networks
 from sampan.wire import versions
+
+_log = logging.getLogger("sampan.api")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,5 +91,11 @@ class App:
     async def _to_its_end(self, work: Coroutine[Any, Any, web.StreamResponse]) -> web.StreamResponse:
         task = asyncio.create_task(work)
         self._unfinished.add(task)
-        task.add_done_callback(self._unfinished.discard)
+        task.add_done_callback(self._finished)
         return await asyncio.shield(task)
+
+    def _finished(self, task: "asyncio.Task[web.StreamResponse]") -> None:
+        self._unfinished.discard(task)
+        # Asked for here, too: when the client has left, nobody else does, and asyncio would call that a mistake.
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.debug("failed request=%s", error)

@@ -75,6 +75,7 @@ class Connection(RequestHandler):
         self._messages.pop()
         self.has_ended = True
         self._body.set_exception(InvalidRequest("Bad request: the body is not what its headers promise"))
+        self._body.feed_eof()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's protocol says bool; aiohttp's merely passes
         """The client sends nothing more; True keeps the connection for what it has asked."""

@@ -18,7 +18,7 @@ from sampan.errors import Unavailable
 from sampan.wire.images import error_line, progress_line
 
 Emit = Callable[[Mapping[str, Any]], None]
-BATCH_BYTES = 1 << 20
+BATCH_BYTES = 256 << 10
 _QUEUED = 1024
 
 
@@ -63,8 +63,15 @@ async def _lines(work: Callable[[Emit], Any]) -> AsyncIterator[bytes]:
             yield line
         await working
     finally:
+        working.add_done_callback(_heard)
         left.set()  # nobody reads any more: the thread must not wait for a reader
         room.release()
+
+
+def _heard(work: "asyncio.Task[Any]") -> None:
+    """Look at how it ended: when the client has left, nobody else does, and asyncio would call that a mistake."""
+    if not work.cancelled():
+        work.exception()
 
 
 async def batches(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
