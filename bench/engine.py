@@ -22,8 +22,20 @@ from typing import Any
 from sampan.oci.mount import Mount, Rootfs
 from sampan.runtime.client import LogOptions, Runtime, Stdio
 
-CAPABILITIES = [f"CAP_{name}" for name in ["CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"]]  # fmt: skip
-MASKED = [f"/proc/{name}" for name in ["acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "scsi", "timer_list", "timer_stats"]]  # fmt: skip
+CAPABILITIES = [
+    f"CAP_{name}"
+    for name in (
+        *("CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP"),
+        *("NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"),
+    )
+]
+MASKED = [
+    f"/proc/{name}"
+    for name in (
+        *("acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "sched_debug", "scsi"),
+        *("timer_list", "timer_stats"),
+    )
+]
 READ_ONLY = [f"/proc/{name}" for name in ("bus", "fs", "irq", "sys", "sysrq-trigger")]
 
 
