@@ -135,26 +135,37 @@ class Lines:
         """Lines that the program has not ended."""
         rest = sorted(self._begun.values(), key=lambda entry: entry.time_ns)
         self._begun = {}
-        return joined((self._decorated(entry) for entry in rest), framed=self._wanted.framed)
+        prefixed = (entry._replace(payload=self._prefix(entry.time_ns) + entry.payload) for entry in rest)
+        return joined(prefixed if self._wanted.needs_lines else rest, framed=self._wanted.framed)
 
     def _cut(self, entries: Iterable[Entry]) -> Iterator[Entry]:
-        for entry in entries:
-            begun = self._begun.pop(entry.stream, None)
-            time_ns = begun.time_ns if begun else entry.time_ns
-            *lines, rest = ((begun.payload if begun else b"") + entry.payload).split(b"\n")
-            for line in lines:
-                yield self._decorated(Entry(entry.stream, time_ns, line + b"\n"))
-                time_ns = entry.time_ns
+        """Whole lines, each behind its time; all that came at once have the same one, and are dealt with at once."""
+        for stream, time_ns, payload in entries:
+            begun = self._begun.pop(stream, None)
+            lines, newline, rest = payload.rpartition(b"\n")
+            if newline:
+                if begun:
+                    first, more, lines = lines.partition(b"\n")
+                    yield self._behind_time(stream, begun.time_ns, begun.payload + first)
+                    newline = more
+                if newline:
+                    yield self._behind_time(stream, time_ns, lines)
+            elif begun:
+                time_ns, rest = begun.time_ns, begun.payload + rest
             while len(rest) >= MAX_LINE:
-                yield self._decorated(Entry(entry.stream, time_ns, rest[:MAX_LINE]))
-                rest, time_ns = rest[MAX_LINE:], entry.time_ns
+                yield Entry(stream, time_ns, self._prefix(time_ns) + rest[:MAX_LINE])
+                rest = rest[MAX_LINE:]
             if rest:
-                self._begun[entry.stream] = Entry(entry.stream, time_ns, rest)
+                self._begun[stream] = Entry(stream, time_ns, rest)
 
-    def _decorated(self, line: Entry) -> Entry:
-        """The line behind its time. Details would be labels and variables, of which none are kept: a blank is left."""
-        time_text = moment(line.time_ns) + b" " if self._wanted.timestamps else b""
-        return line._replace(payload=time_text + (b" " if self._wanted.details else b"") + line.payload)
+    def _behind_time(self, stream: int, time_ns: int, lines: bytes) -> Entry:
+        prefix = self._prefix(time_ns)
+        return Entry(stream, time_ns, prefix + lines.replace(b"\n", b"\n" + prefix) + b"\n")
+
+    def _prefix(self, time_ns: int) -> bytes:
+        """What stands before a line. Details would be labels and variables, of which none are kept: a blank is left."""
+        time_text = moment(time_ns) + b" " if self._wanted.timestamps else b""
+        return time_text + (b" " if self._wanted.details else b"")
 
 
 def joined(entries: Iterable[Entry], *, framed: bool) -> Iterator[bytes]:

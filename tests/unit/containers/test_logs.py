@@ -64,6 +64,22 @@ def test_lines_do_not_depend_on_how_the_entries_come(entries: list[Entry], data:
     assert decoded(at_two_times) == decoded(list(render(entries, wanted)))
 
 
+LINES = st.lists(st.builds(Entry, st.just(STDOUT), st.integers(0, 10**18), st.text("ab\n", min_size=1).map(str.encode)))
+
+
+@given(LINES)
+def test_a_line_has_the_time_of_its_first_byte(entries: list[Entry]) -> None:
+    bytes_with_times = [
+        (entry.payload[i : i + 1], entry.time_ns) for entry in entries for i in range(len(entry.payload))
+    ]
+    expected = b""
+    at_start = True
+    for byte, time_ns in bytes_with_times:
+        expected += (moment(time_ns) + b" " if at_start else b"") + byte
+        at_start = byte == b"\n"
+    assert b"".join(render(entries, Wanted(timestamps=True, framed=False))) == expected
+
+
 def test_a_large_log_goes_out_in_large_pieces() -> None:
     entries = [Entry(STDOUT, 1, b"x" * 100)] * 10_000
     pieces = list(joined(entries, framed=True))
