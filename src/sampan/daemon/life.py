@@ -22,8 +22,10 @@ from sampan.daemon.assemble import Assembled, assemble
 from sampan.daemon.config import Config, configure
 from sampan.daemon.serve import Doors
 from sampan.errors import InvalidRequest, SampanError
+from sampan.linux import malloc
 
 DESCRIPTORS = 1 << 16
+TRIM_SECONDS = 30
 
 _log = logging.getLogger("sampan.daemon")
 
@@ -42,7 +44,8 @@ async def _live(config: Config, listeners: Sequence[Listener]) -> None:
     context = _tls_context(config) if config.tlsverify else None
     parts = await assemble(config)
     loop.add_signal_handler(signal.SIGHUP, _reload, config, parts)
-    doors = Doors(Server(parts.app))
+    server = Server(parts.app)
+    doors = Doors(server)
     await doors.open(listeners, context)
     # What has been made so far stays until the end: no need to look through it for garbage again and again.
     gc.collect()
@@ -54,15 +57,27 @@ async def _live(config: Config, listeners: Sequence[Listener]) -> None:
     notify.ready()
     _log.info("API listens on %s", ", ".join(listener.address for listener in listeners))
     watchdog = asyncio.create_task(notify.keep_alive(), name="watchdog")
+    tidying = asyncio.create_task(_stay_small(server), name="stay small")
     try:
         await asked_to_end.wait()
     finally:
         notify.stopping()
         watchdog.cancel()
-        await asyncio.gather(sweep, return_exceptions=True)
+        tidying.cancel()
+        await asyncio.gather(sweep, watchdog, tidying, return_exceptions=True)
         await doors.close(config.shutdown_timeout)
         await parts.close()
     _log.info("ended; containers go on")
+
+
+async def _stay_small(server: Server) -> None:
+    """Give freed memory back after work: big answers leave holes in the heap, and a daemon lives for months."""
+    seen = 0
+    while True:
+        await asyncio.sleep(TRIM_SECONDS)
+        if server.requests_count != seen:
+            seen = server.requests_count
+            await asyncio.to_thread(malloc.trim)
 
 
 def _end(asked: asyncio.Event) -> None:
