@@ -110,13 +110,15 @@ def usage() -> str:
         if flag.absent and not flag.harmless:
             continue  # known, so that it can be refused with its reason; not advertised
         start = f"  {f'-{flag.short},' if flag.short else '   '} --{flag.name} {flag.kind.value}".rstrip()
-        default = "" if flag.default in (None, "", False, 0) else f" (default {_shown(flag.default)})"
+        default = "" if flag.default in (None, "", False, 0) else f" (default {_shown(flag)})"
         lines.append(f"{start:<42} {flag.help}{default}")
     return "\n".join(lines) + "\n"
 
 
-def _shown(default: object) -> str:
-    return f'"{default}"' if isinstance(default, str) else str(default).lower()
+def _shown(flag: Flag) -> str:
+    if flag.kind is Kind.BYTES and isinstance(flag.default, int):
+        return f"{flag.default >> 20}MiB"
+    return f'"{flag.default}"' if isinstance(flag.default, str) else str(flag.default).lower()
 
 
 def differences(given: Mapping[str, Value], flag: Flag) -> Value | None:
