@@ -49,8 +49,16 @@ async def create(engine: Engine, name: str | None, request: ContainerCreate, pla
             networks=(network.network,) if network.network else (),
         )
         await engine.rows.add(container)
+    await _check_image_is_still_there(engine, container)
     engine.publish(container, "create")
     return container_id, warnings
+
+
+async def _check_image_is_still_there(engine: Engine, container: Container) -> None:
+    """Who removes an image asks first which containers use it: one of the two sees the other. Raises NotFound."""
+    if container.image_id and engine.images.by_id(container.image_id) is None:
+        await engine.rows.discard(container)
+        raise NotFound(f"No such image: {container.config.image}")
 
 
 def _network(engine: Engine, request: ContainerCreate) -> Mode:

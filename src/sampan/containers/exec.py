@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sampan.containers import names, security, spec_process
+from sampan.containers import names, security, spec, spec_process
 from sampan.containers.capabilities import chosen
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, after
@@ -143,6 +143,7 @@ def oci_process(engine: Engine, container: Container, request: ExecCreate) -> di
         "rlimits": spec_process.rlimits(asked.ulimits or (), engine.options.default_ulimits),
         "noNewPrivileges": options.no_new_privileges,
         "oomScoreAdj": asked.oom_score_adj,
+        "annotations": spec.group_names(asked.group_add or ()),
     }
 
 

@@ -135,6 +135,12 @@ def cgroup_path(container: Container, options: Options) -> str:
     return f"/{parent.strip('/')}/{container.id}" if parent.strip("/") else f"/{container.id}"
 
 
+def group_names(groups: Sequence[str]) -> dict[str, str]:
+    """The annotation for groups that are given by name."""
+    by_name = [group for group in groups if not group.isdecimal()]
+    return {"sampan.group-add": ",".join(by_name)} if by_name else {}
+
+
 def _node(device: Device) -> dict[str, Any]:
     return {
         "path": device.path,
@@ -154,9 +160,7 @@ def _conventions(container: Container, options: Options) -> dict[str, str]:
     # In another pid namespace than its own it would not be pid 1: there is nothing for it to do there.
     if wants_init and not asked.pid_mode:
         result["sampan.init"] = "true"
-    by_name = [group for group in asked.group_add or () if not group.isdecimal()]
-    if by_name:
-        result["sampan.group-add"] = ",".join(by_name)
+    result |= group_names(asked.group_add or ())
     if program := options.runtimes.get(asked.runtime, ""):
         result["sampan.runtime"] = program
     return result

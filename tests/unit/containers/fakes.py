@@ -6,7 +6,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,13 +107,16 @@ class Process:
     execs: dict[str, ExecProcess] = field(default_factory=dict)
     sizes: list[tuple[int, int, str]] = field(default_factory=list)
     updates: list[Mapping[str, Any]] = field(default_factory=list)
+    note: Callable[[ExitStatus], object] = lambda status: None
 
     async def wait(self) -> ExitStatus:
         return await asyncio.shield(self.ended)
 
     def end(self, code: int = 0, **rest: Any) -> None:
         if not self.ended.done():
-            self.ended.set_result(ExitStatus(code=code, finished_at=self.started_at + 1_000_000_000, **rest))
+            status = ExitStatus(code=code, finished_at=self.started_at + 1_000_000_000, **rest)
+            self.note(status)  # on record before anybody is told
+            self.ended.set_result(status)
 
     async def signal(self, number: int, *, everyone: bool = False) -> None:
         self.signals.append(number)
@@ -183,12 +186,8 @@ class Runtime:
             os.getpid(), _start_time(), self.clock, spec, stdio, log, ended, self.ignores, streams=list(streams)
         )
         self.shims[container_id] = process
-        ended.add_done_callback(lambda done: self._ended(container_id, process))
+        process.note = lambda status: self.records.update({container_id: status})
         return process
-
-    def _ended(self, container_id: str, process: Process) -> None:
-        if not process.ended.cancelled():
-            self.records[container_id] = process.ended.result()
 
     async def reconnect(self, container_id: str) -> Process | None:
         return self.shims.get(container_id)

@@ -121,13 +121,14 @@ def process(containers: Any, request: ExecCreate) -> dict[str, Any]:
 
 def test_a47_an_exec_has_its_containers_capabilities_and_limits(world: World) -> None:
     async def story() -> None:
-        host = {"CapDrop": ["MKNOD"], "SecurityOpt": ["no-new-privileges"], "OomScoreAdj": 7}
+        host = {"CapDrop": ["MKNOD"], "SecurityOpt": ["no-new-privileges"], "OomScoreAdj": 7, "GroupAdd": ["audio"]}
         containers = await one(world, host, User="1000:1000", Env=["A=1"], WorkingDir="/w")
         made = process(containers, asked("sh", env=["B=2"]))
         assert made["capabilities"] == {"bounding": [name for name in DEFAULT if name != "CAP_MKNOD"]}
         assert (made["noNewPrivileges"], made["oomScoreAdj"], made["cwd"]) == (True, 7, "/w")
         assert made["user"] == {"uid": 1000, "gid": 1000, "additionalGids": [1000]}
         assert made["env"][-2:] == ["A=1", "B=2"]
+        assert made["annotations"] == {"sampan.group-add": "audio"}
         as_root = process(containers, asked("sh", user="0"))
         assert as_root["user"] == {"username": "0"}
         assert as_root["capabilities"]["effective"] == as_root["capabilities"]["bounding"]

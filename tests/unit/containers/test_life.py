@@ -73,6 +73,17 @@ def test_of_many_that_want_one_name_one_gets_it(world: World) -> None:
     run(story)
 
 
+def test_an_image_that_vanishes_meanwhile_leaves_no_container(world: World) -> None:
+    async def story() -> None:
+        containers = world.daemon()
+        world.images.by_id = lambda image_id: None  # type: ignore[method-assign,assignment]
+        with pytest.raises(NotFound, match="No such image: busybox"):
+            await containers.create("one", request())
+        assert containers.list(all=True) == []
+
+    run(story)
+
+
 def test_of_many_starts_one_starts(world: World) -> None:
     async def story() -> None:
         containers = world.daemon()
