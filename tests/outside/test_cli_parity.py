@@ -107,7 +107,7 @@ ROWS: list[str] = [
     "images -q --no-trunc IMAGE",
     "images --format '{{.Repository}}:{{.Tag}} {{.Size}}' IMAGE",
     "images --filter dangling=x",
-    "images --format json IMAGE",
+    "images --format '{{.ID}}|{{.Digest}}|{{.SharedSize}}|{{.UniqueSize}}|{{.VirtualSize}}|{{.CreatedAt}}' IMAGE",
     "image ls --digests IMAGE",
     "history IMAGE",
     "history --no-trunc --human=false --format '{{.ID}} {{.Size}} {{.CreatedBy}}' IMAGE",

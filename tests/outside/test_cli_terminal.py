@@ -130,8 +130,8 @@ def test_keys_go_to_the_container(terminal: Open) -> None:
     shell.expect(PROMPT)
     shell.type("echo $?\r")
     shell.expect("130")
-    shell.type("\x04")
-    assert shell.code() == 0
+    shell.type("exit 8\r")
+    assert shell.code() == 8
 
 
 def test_detach_and_attach(terminal: Open, docker: Docker, name: str) -> None:

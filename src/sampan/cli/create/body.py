@@ -55,7 +55,7 @@ def config(options: Options, image: str, words: list[str]) -> dict[str, Any]:
         "WorkingDir": options["workdir"],
         "Entrypoint": entrypoint,
         "OnBuild": None,
-        "Labels": as_map(labels(options["label-file"], options["label"])),
+        "Labels": dict(sorted(as_map(labels(options["label-file"], options["label"])).items())),
     }
     exposed = exposed_ports(options)
     if exposed:
