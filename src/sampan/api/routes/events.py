@@ -81,12 +81,19 @@ def wanted(event: Event, filters: Filters) -> bool:
 def _names(event: Event, kind: str, values: tuple[str, ...]) -> bool:
     name = event.attributes.get("name", "")
     if kind == "image" and event.type == "container":
-        return event.attributes.get("image", "") in values
+        image = event.attributes.get("image", "")
+        return any(value in (image, _without_tag(image)) for value in values)
     if event.type != kind:
         return False
     if kind == "image":
-        return any(value in (event.id, name, name.partition(":")[0]) for value in values)
+        return any(value in (event.id, name, _without_tag(name)) for value in values)
     return any(value == name or (value and event.id.startswith(value)) for value in values)
+
+
+def _without_tag(name: str) -> str:
+    """`a:5000/b` of `a:5000/b:1`; a colon before the last slash belongs to a port."""
+    repository, colon, tag = name.rpartition(":")
+    return repository if colon and "/" not in tag else name
 
 
 def _moment(call: Call, key: str) -> int | None:
