@@ -98,9 +98,15 @@ def request(
     return decode_create(json.dumps(body).encode())
 
 
-async def settle() -> None:
-    """Let everything that can run do so: the tasks that watch, and what they started in threads."""
-    for _ in range(3):
+async def settle(containers: Containers) -> None:
+    """Wait until all that ended is buried: each container that runs has one task that watches it, and no more."""
+    engine = containers.engine
+    while len(engine.tasks) > sum(
+        not process.ended.done()  # type: ignore[attr-defined]
+        for process in (*engine.processes.values(), *_exec_processes(containers))
+    ):
         await asyncio.to_thread(lambda: None)
-        for _ in range(10):
-            await asyncio.sleep(0)
+
+
+def _exec_processes(containers: Containers) -> list[Any]:
+    return [each.process for each in containers.engine.execs.values() if each.process is not None]

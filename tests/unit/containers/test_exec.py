@@ -35,7 +35,7 @@ def test_create_start_inspect(world: World) -> None:
         assert containers.inspect("one")["ExecIDs"] == [exec_id]
         shim = world.runtime.shims[containers.inspect("one")["Id"]]
         shim.execs[exec_id].end(3)
-        await settle()
+        await settle(containers)
         found = containers.exec_inspect(exec_id)
         assert (found["Running"], found["ExitCode"], found["OpenStdout"]) == (False, 3, True)
         assert found["ProcessConfig"] == {

@@ -304,7 +304,7 @@ def test_an_oom_is_told(world: World) -> None:
         await containers.start("one")
         containers.hear(container_id, "oom", {})
         world.runtime.shims[container_id].end(137, oom_killed=True)
-        await settle()
+        await settle(containers)
         assert containers.inspect("one")["State"]["OOMKilled"] is True
         assert world.actions() == ["create", "start", "oom", "die"]
 

@@ -71,7 +71,7 @@ class Life(RuleBasedStateMachine):
             assert known is not None
             if act is not None and not (act is Act.START and known is Status.RUNNING):
                 self.model[container_id] = after(known, act)
-        self.loop.run_until_complete(settle())
+        self.loop.run_until_complete(settle(self.daemon))
 
     def ended(self, container_id: str) -> None:
         if container_id in self.model:
@@ -120,7 +120,7 @@ class Life(RuleBasedStateMachine):
     def die(self, container_id: str, code: int) -> None:
         if self.model.get(container_id) in (Status.RUNNING, Status.PAUSED):
             self.world.runtime.shims[container_id].end(code)
-            self.loop.run_until_complete(settle())
+            self.loop.run_until_complete(settle(self.daemon))
             self.ended(container_id)
 
     @rule(container_id=containers)

@@ -102,7 +102,7 @@ def test_a_burial_that_was_cut_before_the_shim_was_told_is_not_repeated(world: W
         await before.start("one")
         shim = world.runtime.shims[container_id]
         shim.end(3)
-        await settle()
+        await settle(before)
         await before.close()
         world.runtime.shims[container_id] = shim
         world.runtime.records[container_id] = shim.ended.result()
