@@ -72,6 +72,13 @@ async def assemble(config: Config) -> Assembled:
     events = Events()
     content = Blobs(config.data_root / "content")
     layers = Layers(config.data_root / "layers", config.exec_root, backend=config.storage_driver or None)
+    loop = asyncio.get_running_loop()
+
+    def unmount(target: str) -> None:
+        # Layers are removed by threads; the runtime belongs to the loop.
+        loop.call_soon_threadsafe(runtime.unmount, [target])
+
+    layers.on_removed = unmount
     images = Images(database, content, layers, events=events)
     engine_id = host.read_engine_id(config.data_root)
     networks = Networks(

@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +61,11 @@ class LayerRoot:
 
 
 class Layers:
-    """The layers below one data root."""
+    """The layers below one data root.
+
+    `on_removed` hears where a layer that was just removed may be mounted; whoever mounts sets it. Until it is unmounted,
+    its bytes stay on the disk.
+    """
 
     def __init__(self, root: Path, run_root: Path, *, backend: str | None = None) -> None:
         root.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
@@ -69,6 +73,7 @@ class Layers:
         self._run_root = run_root
         self._root_fd = os.open(root, OPEN_DIRECTORY)
         self._roots: dict[str, LayerRoot] = {}
+        self.on_removed: Callable[[str], None] = lambda target: None
         self._sweep()
         self.backend = backend or probe_backend(root)
         if self.backend not in (EROFS, DIRECTORY):
@@ -161,6 +166,7 @@ class Layers:
         except FileNotFoundError:
             return
         self._roots.pop(diff_id, None)
+        self.on_removed(str(self._run_root / "layers" / _hex(diff_id)))
         os.fsync(self._root_fd)
         remove_tree(doomed, dir_fd=self._root_fd)
 
