@@ -63,7 +63,7 @@ class LayerRoot:
 class Layers:
     """The layers below one data root.
 
-    `on_removed` hears where a layer that was just removed may be mounted; whoever mounts sets it. Until it is unmounted,
+    `on_removed` hears where a layer that was just removed may be mounted; whoever mounts sets it. Until it is unmounted
     its bytes stay on the disk.
     """
 
