@@ -19,6 +19,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from sampan.errors import Unavailable
+
 Value = str | bytes | int | float | None
 """What a column can hold."""
 
@@ -38,18 +40,21 @@ class Database:
         """All of the block's changes, or none of them when it raises.
 
         Raises sqlite3.IntegrityError where a constraint forbids a change: the caller knows which sentence that means.
+        Raises Unavailable when the disk does not take it.
         """
         with self._writing, closing(self._writer.cursor()) as cursor:
             self._promise("FULL" if durable else "NORMAL")
-            # IMMEDIATE: the write lock is taken now, not at the first change, so a block never fails halfway for it.
-            cursor.execute("BEGIN IMMEDIATE")
             try:
+                # IMMEDIATE: the write lock is taken now, not at the first change, so a block never fails halfway for it.
+                cursor.execute("BEGIN IMMEDIATE")
                 yield cursor
                 cursor.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 # A COMMIT that failed for lack of space leaves the transaction open; SQLite may also have ended it.
                 if self._writer.in_transaction:
                     cursor.execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):
+                    raise Unavailable(f"the engine cannot write its database: {error}") from error
                 raise
 
     def query(self, sql: str, parameters: Sequence[Value] = ()) -> list[sqlite3.Row]:

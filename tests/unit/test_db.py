@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sampan.db import Database, open_database
+from sampan.errors import Unavailable
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS thing (name TEXT PRIMARY KEY, size INTEGER NOT NULL) STRICT;"
 
@@ -41,6 +42,15 @@ def test_a_broken_constraint_undoes_the_whole_block_and_the_next_works(database:
     with database.transaction(durable=False) as cursor:
         cursor.execute("INSERT INTO thing VALUES ('a', 3)")
     assert database.query("SELECT size FROM thing")[0][0] == 3
+
+
+def test_a_disk_that_takes_nothing_is_explained_and_the_next_block_works(database: Database) -> None:
+    database._writer.execute("PRAGMA query_only=ON")
+    with pytest.raises(Unavailable, match="cannot write its database"), database.transaction() as cursor:
+        cursor.execute("INSERT INTO thing VALUES ('a', 1)")
+    database._writer.execute("PRAGMA query_only=OFF")
+    with database.transaction() as cursor:
+        cursor.execute("INSERT INTO thing VALUES ('a', 1)")
 
 
 @pytest.mark.parametrize(("durable", "level"), [(True, 2), (False, 1)])

@@ -4,6 +4,7 @@ The shim wrote down how before it told anyone, so nothing is lost if the daemon 
 finds the same record and walks the same way.
 """
 
+import logging
 import time
 
 from sampan.containers import remove
@@ -12,7 +13,10 @@ from sampan.containers.lifecycle import Act, after, allows
 from sampan.containers.model import Container
 from sampan.containers.needs import Process
 from sampan.containers.waits import Outcome
+from sampan.errors import Unavailable
 from sampan.runtime.status import ExitStatus
+
+log = logging.getLogger(__name__)
 
 
 async def watch(engine: Engine, container_id: str, process: Process) -> None:
@@ -39,14 +43,26 @@ async def bury(engine: Engine, container: Container, status: ExitStatus) -> None
         error=status.error,
         finished_ns=status.finished_at or time.time_ns(),
     )
-    engine.rows.save(ended)
+    is_kept = _keep(engine, ended)
     engine.processes.pop(container.id, None)
     seconds = max(0, ended.state.finished_ns - ended.state.started_ns) // 1_000_000_000
     engine.publish(ended, "die", {"exitCode": str(status.code), "execDuration": str(seconds)})
     engine.publish_network(ended, "disconnect")
     await engine.networks.leave_all(container.id)
     engine.waits.exited(container.id, Outcome(status.code))
-    # Not before the row is written: until then the shim's record is all there is. Nobody need wait for this.
-    await engine.runtime.forget(container.id)
+    if is_kept:
+        # Not before the row is written: until then the shim's record is all there is. Nobody need wait for this.
+        await engine.runtime.forget(container.id)
     if ended.host.auto_remove and container.id not in engine.restarting:
         await remove.discard(engine, ended, durable=False)
+
+
+def _keep(engine: Engine, ended: Container) -> bool:
+    """Note the end; when the disk does not take it, at least here, and the next daemon finds the shim's record."""
+    try:
+        engine.rows.save(ended)
+    except Unavailable as error:
+        log.error("end not kept container=%s error=%s", ended.id, error)
+        engine.rows.set_aside(ended)
+        return False
+    return True

@@ -32,5 +32,17 @@ async def _change(engine: Engine, container_id: str, act: Act) -> None:
         process = engine.processes.get(container_id)
         if process is None:
             raise Conflict(f"Container {container_id} is not running")
-        await (process.pause() if act is Act.PAUSE else process.resume())
-        engine.publish(engine.rows.save(container.with_state(status=status)), act.value)
+        changed = container.with_state(status=status)
+        if act is Act.PAUSE:
+            # The row first: should we die in between, a container that is said to be frozen and is not can be thawed
+            # again, while one that is frozen and not said to be could not.
+            engine.rows.save(changed)
+            try:
+                await process.pause()
+            except BaseException:
+                engine.rows.save(container)
+                raise
+        else:
+            await process.resume()
+            engine.rows.save(changed)
+        engine.publish(changed, act.value)

@@ -48,7 +48,11 @@ async def discard(engine: Engine, container: Container, *, durable: bool) -> Non
     engine.rows.set_aside(container.with_state(status=Status.REMOVING))
     engine.parked.close(container.id)
     engine.drop_execs(container.id)
-    await engine.rows.discard(container, durable=durable)
+    try:
+        await engine.rows.discard(container, durable=durable)
+    except BaseException:
+        engine.rows.set_aside(container)  # it is still there
+        raise
     await asyncio.to_thread(remove_files, engine, container.id, container.image_id)
     engine.publish(container, "destroy")
     engine.waits.removed(container.id, Outcome(container.state.exit_code))

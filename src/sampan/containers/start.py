@@ -17,7 +17,7 @@ from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, Status, after
 from sampan.containers.model import Container
 from sampan.containers.needs import Process
-from sampan.errors import SampanError
+from sampan.errors import SampanError, Unavailable
 from sampan.networks import mode as network_mode
 from sampan.networks.mode import Mode
 from sampan.networks.model import Endpoint, Sandbox, Wishes
@@ -69,7 +69,13 @@ async def launch(engine: Engine, container: Container) -> None:
         started_ns=process.started_at,
         finished_ns=0,
     )
-    engine.rows.save(started)
+    try:
+        engine.rows.save(started)
+    except Unavailable as error:
+        # A container that nobody will know of after a restart must not run.
+        await engine.runtime.sweep(container.id)
+        await engine.networks.leave_all(container.id)
+        raise Unavailable(f"the container was stopped again: its state could not be kept, {error}") from None
     engine.processes[container.id] = process
     engine.publish_network(started, "connect")
     engine.publish(started, "start")

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.containers.conftest import World, request, run, settle
 
 from sampan.containers.lifecycle import Status
-from sampan.errors import NotFound
+from sampan.errors import NotFound, Unavailable
 from sampan.runtime.status import ExitStatus
 
 
@@ -167,6 +167,39 @@ def test_recovery_may_be_killed_and_done_again(world: World) -> None:
             states.append(daemon.inspect("one")["State"])
         assert states == [states[0]] * 3
         assert states[0]["ExitCode"] == 9
+
+    run(story)
+
+
+def refuse_writes(world: World, refused: bool) -> None:
+    """As a full disk would."""
+    world.databases[-1]._writer.execute(f"PRAGMA query_only={'ON' if refused else 'OFF'}")
+
+
+def test_a_disk_that_takes_no_rows_loses_no_container(world: World) -> None:
+    async def story() -> None:
+        containers = world.daemon()
+        container_id, _ = await containers.create("one", request())
+        refuse_writes(world, True)
+        with pytest.raises(Unavailable, match="the engine cannot write its database"):
+            await containers.create("two", request())
+        with pytest.raises(Unavailable, match="the engine cannot write its database"):
+            await containers.remove("one")
+        with pytest.raises(Unavailable, match="its state could not be kept"):
+            await containers.start("one")
+        assert world.runtime.shims == {}
+        assert [each["State"] for each in containers.list(all=True)] == ["created"]
+        refuse_writes(world, False)
+        await containers.start("one")
+        refuse_writes(world, True)
+        waiter = await containers.wait("one")
+        world.runtime.shims[container_id].end(6)
+        assert (await waiter)["StatusCode"] == 6
+        await settle(containers)
+        world.runtime.shims.clear()
+        again = world.daemon()
+        await again.recover()
+        assert again.inspect("one")["State"]["ExitCode"] == 6
 
     run(story)
 
