@@ -45,7 +45,7 @@ class Database:
         with self._writing, closing(self._writer.cursor()) as cursor:
             self._promise("FULL" if durable else "NORMAL")
             try:
-                # IMMEDIATE: the write lock is taken now, not at the first change, so a block never fails halfway for it.
+                # IMMEDIATE: the write lock is taken now, not at the first change: no block fails halfway for it.
                 cursor.execute("BEGIN IMMEDIATE")
                 yield cursor
                 cursor.execute("COMMIT")
