@@ -40,7 +40,28 @@ def mkdirs_in_root(rootfd: int, path: str, mode: int = 0o755) -> int:
         # Nearly always it is there; then this is the only call.
         return open_in_root(rootfd, path, os.O_PATH | os.O_DIRECTORY)
     except FileNotFoundError:
-        return _Walk(rootfd, path, mode).directory()
+        made = _make_last(rootfd, path, mode)
+        return _Walk(rootfd, path, mode).directory() if made is None else made
+
+
+def _make_last(rootfd: int, path: str, mode: int) -> int | None:
+    """The same when only the last component is missing, as it mostly is; None if there is more to it than that."""
+    parent_path, _, name = path.rstrip("/").rpartition("/")
+    if name in ("", ".", ".."):
+        return None
+    try:
+        parent = open_in_root(rootfd, parent_path, os.O_PATH | os.O_DIRECTORY)
+    except OSError:
+        return None
+    try:
+        os.mkdir(name, mode, dir_fd=parent)
+        return openat2(
+            parent, name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, 0, Resolve.BENEATH | Resolve.NO_SYMLINKS
+        )
+    except OSError:
+        return None  # a dangling link of that name, or somebody else's hand: the walk knows what to say
+    finally:
+        os.close(parent)
 
 
 def create_file_in_root(rootfd: int, path: str, mode: int = 0o644) -> int:

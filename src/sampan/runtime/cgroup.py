@@ -44,6 +44,14 @@ class Cgroup:
         """Its directory in the v2 hierarchy, if there is one."""
         return next((h.mount + self.path for h in self.hierarchies if h.version == 2), None)
 
+    def create_unified(self) -> int | None:
+        """Make the v2 directory, into which clone3(2) puts a process; its descriptor, or None on a machine without."""
+        for hierarchy in self.hierarchies:
+            if hierarchy.version == 2:
+                _make(hierarchy, self.path)
+                return os.open(hierarchy.mount + self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return None
+
     def create(self, plan: CgroupPlan) -> None:
         """Make the directories and set the limits; nobody is inside yet."""
         for hierarchy in self.hierarchies:
@@ -65,20 +73,23 @@ class Cgroup:
                     reason = (error.strerror or "").lower()
                     raise StartFailed(f'failed to write "{write.value}": write {path}: {reason}') from None
 
-    def open_to_join(self) -> tuple[list[int], int | None]:
-        """What a new process enters by: files into which it writes "0" itself, and the v2 directory for clone3(2).
+    def open_to_join(self) -> list[int]:
+        """The v1 files into which a process writes "0" to be inside; into v2 it is cloned (`open_unified`).
 
         A process that moves its own single thread through `tasks` takes no global lock; moving another through
         cgroup.procs waits for a grace period, several milliseconds of every start (kernel/cgroup/cgroup.c,
         cgroup_procs_write_start).
         """
-        files = [
+        return [
             os.open(f"{h.mount}{self.path}/tasks", os.O_WRONLY | os.O_CLOEXEC)
             for h in self.hierarchies
             if h.version == 1
         ]
+
+    def open_unified(self) -> int | None:
+        """The existing v2 directory, for clone3(2)."""
         unified = self.unified()
-        return files, os.open(unified, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if unified else None
+        return os.open(unified, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if unified else None
 
     def pids(self) -> list[int]:
         """Every process inside, as this process's pid namespace numbers them, those of child cgroups included."""

@@ -20,13 +20,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from sampan.errors import Unavailable
 from sampan.linux.cgroupfs import hierarchies
 from sampan.oci.mount import Rootfs
 from sampan.runtime import zygote_process
 from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.channel import Channel
-from sampan.runtime.plan import to_json
 from sampan.runtime.planner import Machine, plan_container
 from sampan.runtime.process import ExecProcess, Process, exit_status
 from sampan.runtime.protocol import Message
@@ -89,15 +90,13 @@ class Runtime:
             )
             plan = replace(plan, rootfs_path=str(self._root / "rootfs"), parent_death_signal=SIGKILL)
             message: Message = {
-                "op": "start",
-                "plan": to_json(plan),
-                "shared": [asdict(mount) for mount in rootfs.shared],
+                "plan": msgspec.to_builtins(plan),
                 "directory": str(self._directory(container_id)),
                 "stdio": asdict(stdio),
                 "log": asdict(log),
                 "streams": [stream_to_json(stream) for stream in streams],
             }
-            process = await self._start(container_id, message, plan.cgroup.path, [stream.fd for stream in streams])
+            process = await self._start(container_id, message, plan.cgroup.path, rootfs, [s.fd for s in streams])
         finally:
             for stream in streams:
                 os.close(stream.fd)
@@ -108,7 +107,9 @@ class Runtime:
         cgroup = Cgroup(self.machine.hierarchies, cgroup_path)
         return Process(container_id, cgroup, tell=self.tell, record=self.exit_record)
 
-    async def _start(self, container_id: str, message: Message, cgroup_path: str, fds: list[int]) -> Process:
+    async def _start(
+        self, container_id: str, order: Message, cgroup_path: str, rootfs: Rootfs, fds: list[int]
+    ) -> Process:
         directory = self._directory(container_id)
         directory.mkdir(mode=0o700, exist_ok=True)
         (directory / "exit.json").unlink(missing_ok=True)
@@ -119,7 +120,9 @@ class Runtime:
             ours, theirs = socket.socketpair()
             process.connect(ours)
             try:
-                zygote.post(message, [theirs.fileno(), *fds])
+                shared = [asdict(mount) for mount in rootfs.shared]
+                zygote.post({"op": "start", "shared": shared}, [theirs.fileno(), *fds])
+                process.post(order)
             except Unavailable:
                 continue
             finally:

@@ -32,16 +32,21 @@ def apply_rules(cgroup: "Cgroup", rules: Sequence[DeviceRule]) -> None:
             ) from None
         _apply_v2(unified, rules)
         return
-    for rule in _without_overridden(rules):
-        path = f"{directory}/devices.{'allow' if rule.allow else 'deny'}"
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(fd, line(rule).encode())
-        except OSError as error:
-            raise StartFailed(
-                f'failed to write "{line(rule)}": write {path}: {(error.strerror or "").lower()}'
-            ) from None
-        finally:
+    files = {
+        allow: os.open(f"{directory}/devices.{name}", os.O_WRONLY | os.O_CLOEXEC)
+        for allow, name in ((True, "allow"), (False, "deny"))
+    }
+    try:
+        for rule in _without_overridden(rules):
+            try:
+                os.write(files[rule.allow], line(rule).encode())
+            except OSError as error:
+                reason = (error.strerror or "").lower()
+                raise StartFailed(
+                    f'failed to write "{line(rule)}" to the device rules of {directory}: {reason}'
+                ) from None
+    finally:
+        for fd in files.values():
             os.close(fd)
 
 

@@ -25,14 +25,17 @@ LINKS = (
 def populate(devices: tuple[Device, ...], root: int, *, by_bind: bool) -> None:
     """Make the nodes and links. `by_bind`: in a user namespace mknod(2) is refused, so the host's nodes are bound."""
     umask = os.umask(0)
+    opened: dict[str, int] = {}
     try:
         for device in devices:
             if by_bind:
                 _bind(device, root)
             else:
-                _make(device, root)
+                _make(device, root, opened)
     finally:
         os.umask(umask)
+        for directory in opened.values():
+            os.close(directory)
     dev = open_in_root(root, "/dev", os.O_PATH | os.O_DIRECTORY)
     try:
         for destination, name in (*LINKS, *([("/proc/kcore", "core")] if os.path.exists("/proc/kcore") else [])):
@@ -42,9 +45,11 @@ def populate(devices: tuple[Device, ...], root: int, *, by_bind: bool) -> None:
         os.close(dev)
 
 
-def _make(device: Device, root: int) -> None:
+def _make(device: Device, root: int, opened: dict[str, int]) -> None:
     directory, _, name = device.path.rpartition("/")
-    parent = mkdirs_in_root(root, directory or "/", 0o755)
+    if directory not in opened:
+        opened[directory] = mkdirs_in_root(root, directory or "/", 0o755)
+    parent = opened[directory]
     number = os.makedev(device.major, device.minor)
     mode = KINDS[device.kind] | device.mode
     try:
@@ -56,11 +61,10 @@ def _make(device: Device, root: int) -> None:
             if stat.S_IFMT(found.st_mode) != KINDS[device.kind] or (device.kind != "p" and found.st_rdev != number):
                 raise
             return
-        os.chown(name, device.uid, device.gid, dir_fd=parent, follow_symlinks=False)
+        if device.uid or device.gid:
+            os.chown(name, device.uid, device.gid, dir_fd=parent, follow_symlinks=False)
     except OSError as error:
         raise OSError(error.errno, error.strerror, device.path) from None
-    finally:
-        os.close(parent)
 
 
 def _bind(device: Device, root: int) -> None:

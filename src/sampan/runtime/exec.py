@@ -38,7 +38,7 @@ def begin(
     """Clone `process` into the container of first process `pid`; `advance` tells how it goes on. Raises StartFailed."""
     try:
         opened = _open_namespaces(pid)
-        tasks, unified = cgroup.open_to_join()
+        tasks, unified = cgroup.open_to_join(), cgroup.open_unified()
     except OSError as error:
         raise StartFailed(f"the container's namespaces are gone: {sentence(error)}") from None
     ours, theirs = socket.socketpair()

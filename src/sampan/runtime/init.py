@@ -4,14 +4,13 @@ This file is the recipe of a container, in order; each step is a function in the
 well, this process is the user's program. When a step fails, the parent learns which one and why, and the process dies.
 
     parent (launch.py)                     child (this file)
-      makes the cgroup and the overlay
-      clone3 ─────────────────────────────▶ 1 join the cgroup, the last namespaces
-      writes the id maps, runs hooks ──go─▶ 2 become root inside a new user namespace
-                                            3 what must be written while the host's /proc is in sight
-                                            4 build the root filesystem         ──terminal──▶
-                                            5 make it the root
-                                            6 limits, identity, capabilities, seccomp
-      sees the channel close ◀───────────── 7 execve
+      clone3 ─────────────────────────────▶ 1 join namespaces; keyring, score, network, sysctls
+      makes cgroup, overlay, id maps,
+      runs hooks ────descriptors──────────▶ 2 join the cgroup, the last namespaces
+                                            3 build the root filesystem         ──terminal──▶
+                                            4 make it the root
+                                            5 limits, identity, capabilities, seccomp
+      sees the channel close ◀───────────── 6 execve
 
 The channel is close-on-exec: its end without a report is the news that the program runs.
 """
@@ -48,14 +47,13 @@ from sampan.runtime.sysctl import write_sysctls
 class Inherited:
     """What the parent opened for its child before it was cloned.
 
-    `stdio`: the three standard streams, () for a terminal that is yet to be made. `overlay`: a detached mount or -1.
-    `joined`: namespaces to enter. `tasks`: cgroup files to write "0" into. `hold`: called right before execve.
-    `preserve`: how many descriptors from 3 on the program inherits.
+    `stdio`: the three standard streams, () for a terminal that is yet to be made. `joined`: namespaces to enter.
+    `tasks`: cgroup files to write "0" into. `hold`: called right before execve. `preserve`: how many descriptors from 3
+    on the program inherits.
     """
 
     channel: socket.socket
     stdio: tuple[int, ...] = ()
-    overlay: int = -1
     joined: tuple[tuple[int, int], ...] = ()
     tasks: tuple[int, ...] = ()
     hold: Callable[[socket.socket], None] | None = None
@@ -65,32 +63,43 @@ class Inherited:
 def run(plan: ContainerPlan, given: Inherited) -> NoReturn:
     """Turn this freshly cloned process into the container's first program."""
     channel, process = given.channel, plan.process
-    with step(channel, "1 join the cgroup and the last namespaces"):
+    with step(channel, "1 namespaces, keyring, network, sysctls"):
         reset_signals()
-        for file in given.tasks:
-            os.write(file, b"0")
-        namespaces.join(given.joined)
-        namespaces.make_late(plan)
         os.setsid()
-    with step(channel, "2 become root inside"):
-        if plan.new_namespaces & CloneFlag.NEWUSER or _waits(plan):
-            send(channel, {"ready": True})
-            if receive(channel) is None:
-                os._exit(1)
-        if plan.in_user_namespace:
+        namespaces.join(given.joined)
+        supplies = None
+        if plan.new_namespaces & CloneFlag.NEWUSER:
+            # Nothing can be done before the parent has said who is who in here.
+            supplies = _receive(channel)
+        if plan.uid_maps:
             namespaces.become_root_inside()
-    with step(channel, "3 keyring, score, network, sysctls"):
         _host_side(plan)
-    with step(channel, "4 build the root filesystem"):
-        root = _build_root(plan, given)
-    with step(channel, "5 make it the root"):
+    with step(channel, "2 join the cgroup"):
+        # What the parent made meanwhile: the overlay, if there is one, and the cgroup's files.
+        fds = _receive(channel) if supplies is None else supplies
+        overlay = fds.pop(0) if plan.overlay else -1
+        for file in fds:
+            os.write(file, b"0")
+            os.close(file)
+        namespaces.make_late(plan)
+    with step(channel, "3 build the root filesystem"):
+        root = _build_root(plan, given, overlay)
+    with step(channel, "4 make it the root"):
         if plan.new_namespaces & CloneFlag.NEWNS:
             rootfs.enter(root, no_pivot=plan.no_pivot)
             if plan.rootfs_readonly:
                 rootfs.make_read_only()
-    with step(channel, "6 limits, identity, capabilities"):
+    with step(channel, "5 limits, identity, capabilities"):
         environment = prepare_process(process, root)
     finish(plan, given, environment)
+
+
+def _receive(channel: socket.socket) -> list[int]:
+    """What the parent hands over. It ends this process by killing it, if its own part fails."""
+    received = receive(channel)
+    if received is None:
+        os._exit(1)
+    return received[1]
 
 
 def reset_signals() -> None:
@@ -98,11 +107,6 @@ def reset_signals() -> None:
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-
-
-def _waits(plan: ContainerPlan) -> bool:
-    """Hooks of the parent's run when the namespaces are there and nothing else is."""
-    return bool(plan.hooks.prestart or plan.hooks.create_runtime)
 
 
 def _host_side(plan: ContainerPlan) -> None:
@@ -125,13 +129,13 @@ def _host_side(plan: ContainerPlan) -> None:
         set_domain_name(plan.domainname)
 
 
-def _build_root(plan: ContainerPlan, given: Inherited) -> int:
+def _build_root(plan: ContainerPlan, given: Inherited, overlay: int) -> int:
     """The finished tree at its place; a descriptor of its root."""
     if not plan.new_namespaces & CloneFlag.NEWNS:
         # A joined mount namespace already is somebody's container: there is no tree to build.
         return os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     null = masks.open_null()
-    root = rootfs.attach_root(plan, given.overlay)
+    root = rootfs.attach_root(plan, overlay)
     for mount in plan.mounts:
         rootfs.perform(mount, root)
     # Devices after the mounts, for /dev itself is one; unless the user brought a whole /dev.
@@ -205,7 +209,7 @@ def enter_directory(path: str) -> None:
 def finish(plan: ContainerPlan, given: Inherited, environment: dict[str, str]) -> NoReturn:
     """The last two steps, shared with exec: wire the streams, close what is not the program's, execute."""
     channel, process = given.channel, plan.process
-    with step(channel, "6 streams"):
+    with step(channel, "5 streams"):
         for number, fd in enumerate(given.stdio):
             os.dup2(fd, number)
         path = look_up(process.argv[0], environment.get("PATH", ""))
@@ -223,7 +227,7 @@ def finish(plan: ContainerPlan, given: Inherited, environment: dict[str, str]) -
     if child:
         close_range(3)
         reaper.reap(child)
-    with step(channel, "7 execute the program"):
+    with step(channel, "6 execute the program"):
         if process.no_new_privileges and process.seccomp:
             # With no_new_privs last of all, so that the filter need not allow what was called above.
             set_filter(base64.b64decode(process.seccomp), process.seccomp_flags)

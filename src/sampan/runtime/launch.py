@@ -1,8 +1,8 @@
 """How is a container's first process brought up, seen from its parent?
 
-The parent makes what must exist before the child does (cgroup, overlay), clones it into its namespaces, writes its id
-maps, runs the hooks that belong outside, and then only listens: the channel ends when the program runs, or brings the
-reason why it does not. The child's side is `init.py`.
+The parent clones it into its namespaces, and while the child sets up what is its own, makes what the child will need:
+id maps, cgroup, overlay; runs the hooks that belong outside; and hands all that over. Then it only listens: the channel
+ends when the program runs, or brings the reason why it does not. The child's side is `init.py`.
 """
 
 import os
@@ -48,13 +48,13 @@ def launch(
     """
     with ExitStack() as undo:
         undo.callback(cgroup.remove)
-        cgroup.create(plan.cgroup)
         try:
             launched = _clone(plan, cgroup, stdio, hold, preserve)
+            undo.callback(_reap, launched)
+            _supply(plan, cgroup, launched)
         except OSError as error:
             raise StartFailed(sentence(error)) from None
-        undo.callback(_reap, launched)
-        _converse(plan, launched)
+        _converse(launched)
         undo.pop_all()
     return launched
 
@@ -67,27 +67,40 @@ def _clone(
     preserve: int,
 ) -> Launched:
     with ExitStack() as temporary:
-
-        def keep(fd: int) -> int:
+        joined = tuple(namespaces.open_joined(plan.joined))
+        for _, fd in joined:
             temporary.callback(os.close, fd)
-            return fd
-
-        overlay = keep(make_overlay(plan.overlay)) if plan.overlay else -1
-        joined = tuple((flag, keep(fd)) for flag, fd in namespaces.open_joined(plan.joined))
-        tasks, unified = cgroup.open_to_join()
-        for fd in (*tasks, *([unified] if unified is not None else [])):
-            keep(fd)
+        unified = cgroup.create_unified()
+        if unified is not None:
+            temporary.callback(os.close, unified)
         ours, theirs = socket.socketpair()
         temporary.callback(theirs.close)
         pid, pidfd = _clone_into(joined, namespaces.clone_flags(plan), unified)
         if pid == 0:
             ours.close()
-            given = init.Inherited(
-                channel=theirs, stdio=tuple(stdio), overlay=overlay, joined=joined, tasks=tuple(tasks),
-                hold=hold, preserve=preserve,
-            )  # fmt: skip
+            given = init.Inherited(channel=theirs, stdio=tuple(stdio), joined=joined, hold=hold, preserve=preserve)
             init.run(plan, given)
     return Launched(pid=pid, pidfd=pidfd, channel=ours)
+
+
+def _supply(plan: ContainerPlan, cgroup: Cgroup, launched: Launched) -> None:
+    """Make what the child waits for, and hand it over. Raises OSError, StartFailed."""
+    if plan.new_namespaces & CloneFlag.NEWUSER:
+        namespaces.write_id_maps(launched.pid, plan)
+    cgroup.create(plan.cgroup)
+    with ExitStack() as temporary:
+        fds = [make_overlay(plan.overlay)] if plan.overlay else []
+        fds += cgroup.open_to_join()
+        for fd in fds:
+            temporary.callback(os.close, fd)
+        state = state_of(plan, "creating", launched.pid)
+        run_hooks(plan.hooks.prestart, "prestart", state)
+        run_hooks(plan.hooks.create_runtime, "createRuntime", state)
+        try:
+            if launched.channel:
+                send(launched.channel, {"go": True}, fds)
+        except BrokenPipeError:
+            pass  # the child has failed already, and its report is waiting to be read
 
 
 def _clone_into(joined: Sequence[tuple[int, int]], flags: CloneFlag, unified: int | None) -> tuple[int, int]:
@@ -106,7 +119,7 @@ def _clone_into(joined: Sequence[tuple[int, int]], flags: CloneFlag, unified: in
         os.close(own)
 
 
-def _converse(plan: ContainerPlan, launched: Launched) -> None:
+def _converse(launched: Launched) -> None:
     """Listen to the child until it executes or is held. Raises StartFailed with its reason."""
     channel = launched.channel
     assert channel is not None
@@ -122,26 +135,11 @@ def _converse(plan: ContainerPlan, launched: Launched) -> None:
         message, fds = received
         if "failed" in message:
             raise failure(message)
-        if message.get("ready"):
-            _let_go(plan, launched, channel)
-        elif message.get("terminal"):
+        if message.get("terminal"):
             launched.terminal = fds[0]
         elif message.get("held"):
             launched.held = True
             return
-
-
-def _let_go(plan: ContainerPlan, launched: Launched, channel: socket.socket) -> None:
-    """Answer a child that waits with its namespaces made: id maps, then the hooks that run outside."""
-    try:
-        if plan.new_namespaces & CloneFlag.NEWUSER:
-            namespaces.write_id_maps(launched.pid, plan)
-    except OSError as error:
-        raise StartFailed(f"failed to write the id maps: {sentence(error)}") from None
-    state = state_of(plan, "creating", launched.pid)
-    run_hooks(plan.hooks.prestart, "prestart", state)
-    run_hooks(plan.hooks.create_runtime, "createRuntime", state)
-    send(channel, {"go": True})
 
 
 def _reap(launched: Launched) -> None:

@@ -112,6 +112,12 @@ class Process:
         """Note the identity of the running process."""
         self.pid, self.start_time, self.started_at = started["pid"], started["start_time"], started["started_at"]
 
+    def post(self, message: Message) -> None:
+        """Tell the shim something that it does not answer by number. Raises Unavailable when it is gone."""
+        if self._channel is None:
+            raise Unavailable("the container's shim is gone")
+        self._channel.post(message)
+
     async def request(self, message: Message, fds: Sequence[int] = ()) -> Any:
         """One request to the shim. Raises Unavailable when it is gone."""
         if self._channel is None:
@@ -181,10 +187,9 @@ class Process:
     async def forget(self) -> None:
         """The exit is noted: the shim may leave."""
         try:
-            if self._channel is not None:
-                self._channel.post({"op": "forget"})
+            self.post({"op": "forget"})
         except Unavailable:
-            pass
+            pass  # it left by itself
 
 
 def exit_status(record: Mapping[str, Any]) -> ExitStatus:

@@ -27,6 +27,7 @@ from sampan.linux.inside import create_file_in_root, mkdirs_in_root, open_in_roo
 from sampan.linux.mount import MountFlag, UmountFlag, mount, pivot_root, umount2
 from sampan.linux.openat2 import Resolve, openat2
 from sampan.linux.sched import CloneFlag, setns
+from sampan.linux.statfs import PROC_SUPER_MAGIC, fstatfs_type
 from sampan.oci.mount import Mount
 from sampan.runtime.idmap import user_namespace_of
 from sampan.runtime.plan import ContainerPlan, MountPlan
@@ -206,7 +207,8 @@ def _real_directory(path: str, root: int) -> int:
 
 def _refuse_steering(planned: MountPlan, root: int, target: int) -> None:
     """Refuse what would replace the kernel's own files: the resolved target decides, not the words of the request."""
-    if planned.fstype == "proc":
+    said = f"{planned.target}/".startswith("/proc/")
+    if planned.fstype == "proc" or (not said and fstatfs_type(target) != PROC_SUPER_MAGIC):
         return
     here = os.readlink(f"/proc/self/fd/{target}").removeprefix(os.readlink(f"/proc/self/fd/{root}").rstrip("/"))
     if here != "/proc" and not here.startswith("/proc/"):

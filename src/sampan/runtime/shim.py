@@ -31,8 +31,8 @@ from sampan.runtime.input import Input
 from sampan.runtime.launch import Launched, launch
 from sampan.runtime.log_writer import LogWriter, Spool
 from sampan.runtime.output import Output
-from sampan.runtime.plan import ContainerPlan
-from sampan.runtime.protocol import Message, send
+from sampan.runtime.plan import ContainerPlan, container_from_json
+from sampan.runtime.protocol import Message, receive, send
 from sampan.runtime.reactor import READ, Reactor
 from sampan.runtime.session import Session
 from sampan.runtime.status import StartFailed
@@ -45,6 +45,10 @@ FORGET_SECONDS = 5.0  # how long the shim stays for an engine that is connected 
 DRAIN_SECONDS = 2.0
 
 
+# Found once, in the zygote, before any shim is forked: the hierarchies are mounted when the machine starts.
+HIERARCHIES = hierarchies()
+
+
 class Shim:
     """One container's keeper. `directory` is its place in the run root, open."""
 
@@ -53,7 +57,7 @@ class Shim:
         self.stdio = stdio
         self.reactor = Reactor()
         self.directory = directory
-        self.cgroup = Cgroup(hierarchies(), plan.cgroup.path)
+        self.cgroup = Cgroup(HIERARCHIES, plan.cgroup.path)
         keeper = LogWriter(log) if log.directory else Spool(f"/proc/self/fd/{directory}", SPOOL_LIMIT)
         self.log = keeper
         self.output = Output(self.reactor, keeper)
@@ -188,20 +192,33 @@ class Shim:
         self.control.close()
 
 
-def main(message: Message, plan: ContainerPlan, fds: list[int]) -> NoReturn:
-    """Be the shim of the container in `message`: the zygote has just forked it. `fds`: control, then streams."""
+def wait_for_order(zygote: socket.socket) -> NoReturn:
+    """Be a shim without a container yet: get its descriptors from the zygote, and what to do from the engine."""
     os.setsid()
     set_name("sampan:shim")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    given = receive(zygote)
+    if given is None:
+        os._exit(0)  # the zygote is gone, and nobody will ask any more
+    zygote.close()
+    fds = given[1]
     engine = socket.socket(fileno=fds[0])
+    order = receive(engine)
+    if order is None:
+        os._exit(0)
+    main(order[0], engine, fds[1:])
+
+
+def main(message: Message, engine: socket.socket, streams: list[int]) -> NoReturn:
+    """Be the shim of the container in `message`; `streams` are the clients attached from the beginning."""
     code = 1
     try:
         directory = os.open(message["directory"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        plan = container_from_json(message["plan"])
         shim = Shim(plan, Stdio(**message["stdio"]), LogOptions(**message["log"]), directory)
-        streams = [stream_from_json(s, fd) for s, fd in zip(message["streams"], fds[1:], strict=True)]
-        shim.start(streams)
+        shim.start([stream_from_json(s, fd) for s, fd in zip(message["streams"], streams, strict=True)])
         shim.control.adopt(engine)
         shim.control.tell(shim.started)
         shim.serve()

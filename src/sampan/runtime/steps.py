@@ -28,19 +28,20 @@ def step(channel: socket.socket, name: str) -> Iterator[None]:
 def report(channel: socket.socket, name: str, error: BaseException) -> None:
     """Tell the parent that step `name` failed."""
     try:
-        send(channel, {"failed": name, **_described(error)})
+        send(channel, {"failed": name, **_described(name, error)})
     except OSError:
         # The parent is gone, as after `sampan runtime create`: whoever holds the process's standard error may read it.
-        os.write(2, f"{_described(error)['message']}\n".encode("utf-8", "surrogateescape"))
+        os.write(2, f"{_described(name, error)['message']}\n".encode("utf-8", "surrogateescape"))
 
 
-def _described(error: BaseException) -> dict[str, Any]:
+def _described(name: str, error: BaseException) -> dict[str, Any]:
     if isinstance(error, StartFailed):
         return {"message": str(error), "exit_code": error.exit_code, "plain": error.plain}
     if isinstance(error, SampanError):
         return {"message": str(error), "exit_code": 125}
     if isinstance(error, OSError) and error.errno is not None:
-        return {"message": sentence(error), "exit_code": 125}
+        where = "" if error.filename else f"{name.partition(' ')[2]}: "
+        return {"message": where + sentence(error), "exit_code": 125}
     return {"message": f"{type(error).__name__}: {error}", "exit_code": 125}
 
 

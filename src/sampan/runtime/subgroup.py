@@ -32,13 +32,15 @@ class Subgroup(Cgroup):
         directories = (h.mount + self._path_in(h) for h in self.hierarchies)
         return next((directory for directory in directories if not os.path.isdir(directory)), "")
 
-    def open_to_join(self) -> tuple[list[int], int | None]:
+    def open_to_join(self) -> list[int]:
         """As the container's own."""
-        files = [
+        return [
             os.open(f"{h.mount}{self._path_in(h)}/tasks", os.O_WRONLY | os.O_CLOEXEC)
             for h in self.hierarchies
             if h.version == 1
         ]
+
+    def open_unified(self) -> int | None:
+        """As the container's own."""
         v2 = next((h for h in self.hierarchies if h.version == 2), None)
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-        return files, os.open(v2.mount + self._path_in(v2), flags) if v2 else None
+        return os.open(v2.mount + self._path_in(v2), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if v2 else None

@@ -8,10 +8,8 @@ import os
 from collections.abc import Sequence
 
 from sampan.linux.openat2 import Resolve, openat2
-from sampan.linux.statfs import fstatfs_type
+from sampan.linux.statfs import PROC_SUPER_MAGIC, fstatfs_type
 from sampan.runtime.status import StartFailed
-
-PROC_SUPER_MAGIC = 0x9FA0
 
 
 def write_sysctls(sysctls: Sequence[tuple[str, str]]) -> None:

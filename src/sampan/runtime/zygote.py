@@ -2,7 +2,8 @@
 
 From a small process that has everything loaded and nothing to hide: one thread, the standard library only, no open
 files but one socket, no knowledge beyond what each message brings. It forks a shim for every container; a fork of a
-large daemon would cost three times as much and drag its threads' locks along.
+large daemon would cost three times as much and drag its threads' locks along. One shim is always forked ahead: it
+waits for descriptors, and reads its order from the control socket among them, so no start waits for a fork.
 
 It lives in a mount namespace of its own, in which the layers are mounted: the host never sees a mount of ours, and
 when the last process in it ends they are gone, whoever was killed in whatever order.
@@ -12,6 +13,7 @@ import gc
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import sys
@@ -22,9 +24,10 @@ from sampan.linux.mount import MountFlag, UmountFlag, mount, umount2
 from sampan.linux.prctl import set_dumpable, set_name
 from sampan.linux.sched import CloneFlag, unshare
 from sampan.runtime import shim
-from sampan.runtime.plan import container_from_json
 from sampan.runtime.protocol import BrokenMessage, Message, close_all, receive, send
 from sampan.runtime.steps import sentence
+
+PAUSE_SECONDS = 0.03
 
 
 def main(fd: int) -> NoReturn:
@@ -37,7 +40,11 @@ def main(fd: int) -> NoReturn:
     gc.freeze()
     gc.disable()
     send(engine, {"ready": True})
+    spare: socket.socket | None = None
     while True:
+        # Not right after a start, when the container needs the processors, but as soon as there is a pause.
+        if spare is None and not select.select([engine], [], [], PAUSE_SECONDS)[0]:
+            spare = fork_spare(engine)
         try:
             received = receive(engine)
         except (OSError, BrokenMessage):
@@ -46,10 +53,24 @@ def main(fd: int) -> NoReturn:
             os._exit(0)
         message, fds = received
         if message.get("op") == "start":
-            _start(message, fds, engine, mounted)
+            shim_socket = spare or fork_spare(engine)
+            _start(message, fds, shim_socket, mounted)
+            shim_socket.close()
+            spare = None
         elif message.get("op") == "unmount":
             _unmount(message["targets"], mounted)
         close_all(fds)
+
+
+def fork_spare(engine: socket.socket) -> socket.socket:
+    """Fork a shim that waits for its container; the socket over which it gets one."""
+    ours, theirs = socket.socketpair()
+    if os.fork() == 0:
+        engine.close()
+        ours.close()
+        shim.wait_for_order(theirs)
+    theirs.close()
+    return ours
 
 
 def harden(fd: int) -> None:
@@ -73,21 +94,14 @@ def harden(fd: int) -> None:
     sys.path_importer_cache.clear()
 
 
-def _start(message: Message, fds: list[int], engine: socket.socket, mounted: set[str]) -> None:
-    """Fork the shim for one container; whatever goes wrong is said on the shim's own control socket."""
+def _start(message: Message, fds: list[int], spare: socket.socket, mounted: set[str]) -> None:
+    """Give one container to the spare shim; what goes wrong is said on the shim's own control socket, the first fd."""
     try:
         for layer in message["shared"]:
             _mount_layer(layer, mounted)
-        plan = container_from_json(message["plan"])
-        pid = os.fork()
+        send(spare, {"go": True}, fds)
     except OSError as error:
-        return _refuse(fds[0], sentence(error))
-    except (KeyError, TypeError, ValueError) as error:
-        return _refuse(fds[0], f"{type(error).__name__}: {error}")
-    if pid == 0:
-        engine.close()
-        shim.main(message, plan, fds)
-    return None
+        _refuse(fds[0], sentence(error))
 
 
 def _refuse(fd: int, reason: str) -> None:

@@ -5,6 +5,7 @@ into a container is nothing that could be written to (CVE-2019-5736; P5). The en
 """
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from sampan.runtime.protocol import receive
 PROGRAM = "import sys; sys.path.insert(0, {path!r}); from sampan.runtime.zygote import main; main({fd})"
 SOCKET_FD = 3
 START_SECONDS = 20.0
+OPEN_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)  # as this process was given them
 
 
 class Zygote(NamedTuple):
@@ -39,6 +41,8 @@ def spawn() -> Zygote:
     image = sealed_copy(interpreter, "sampan:zygote")
     try:
         process = _execute(image, theirs)
+        # Containers inherit the zygote's limits, and those are to be the engine's own, not what its daemon raised.
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, OPEN_FILES)
         theirs.close()
         ours.settimeout(START_SECONDS)
         if receive(ours) is None:
