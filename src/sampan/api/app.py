@@ -68,6 +68,8 @@ class App:
         await asyncio.gather(*self._unfinished, return_exceptions=True)
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        # The query holds no secrets (credentials are headers); quoted, so that a client cannot forge lines of the log.
+        _log.debug("called method=%s path=%r", request.method, request.path_qs)
         version, path = versions.split(request.path)
         if request.method == "OPTIONS":
             return reply.empty(200)

@@ -6,7 +6,7 @@ the container's capabilities, seccomp filter and environment, never more, unless
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sampan.containers import names, security, spec, spec_process
@@ -24,11 +24,12 @@ MOST = 4096
 """Execs remembered in all: the oldest that have ended are forgotten."""
 
 NOT_RUN = 126
+RESIZE_SECONDS = 10
 
 
 @dataclass(slots=True, kw_only=True)
 class Exec:
-    """One exec. `exit_code` is None until it has ended."""
+    """One exec. `exit_code` is None until it has ended; `settled` is set once it runs, or cannot."""
 
     id: str
     container_id: str
@@ -36,6 +37,7 @@ class Exec:
     was_started: bool = False
     process: ExecProcess | None = None
     exit_code: int | None = None
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def is_running(self) -> bool:
@@ -114,6 +116,8 @@ async def start(
     except BaseException:
         wanted.exit_code = NOT_RUN
         raise
+    finally:
+        wanted.settled.set()
     engine.spawn(_watch(engine, wanted, wanted.process), f"watch exec {exec_id[:12]}")
 
 
@@ -173,10 +177,14 @@ async def _watch(engine: Engine, watched: Exec, process: ExecProcess) -> None:
 async def resize(engine: Engine, exec_id: str, rows: int, columns: int) -> None:
     """Set the size of its terminal. Raises NotFound, or Conflict when it does not run."""
     wanted = find(engine, exec_id)
-    process = engine.processes.get(wanted.container_id)
-    if process is None or not wanted.is_running:
+    if not wanted.was_started:
         raise Conflict(f"exec instance {exec_id} is not running")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(RESIZE_SECONDS):
+        # The client sends its size as soon as it has the connection, which is before the process is there.
+        await wanted.settled.wait()
+        process = engine.processes.get(wanted.container_id)
+        if process is None or not wanted.is_running:
+            raise Conflict(f"exec instance {exec_id} is not running")
         await process.resize(rows, columns, exec_id)
 
 
