@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from archives import file, tar
 from engine import Client
 from expect import IMAGE, LABEL, OUTSIDE
 from rawhttp import Answer, call, exchange
@@ -181,3 +182,18 @@ def test_an_error_is_json_with_a_newline_and_a_version(engine: Client) -> None:
     assert answer.headers["content-type"] == "application/json"
     assert "api-version" in answer.headers
     assert answer.body == json.dumps({"message": "No such container: nosuch"}, separators=(",", ":")).encode() + b"\n"
+
+
+def test_a_body_that_comes_in_one_piece_with_its_head(engine: Client) -> None:
+    archive = tar([file("x", bytes(512 << 10))])
+    head = f"POST /images/create?fromSrc=-&repo=piece HTTP/1.1\r\nHost: x\r\nContent-Length: {len(archive)}\r\n"
+    said = exchange(engine.socket, head.encode() + b"Content-Type: application/x-tar\r\n\r\n" + archive, end=True)
+    assert said.startswith(b"HTTP/1.1 200")
+    assert b"sha256:" in said
+    assert call(engine.socket, "DELETE", "/images/piece").status == 200
+
+
+def test_what_load_cannot_read_is_told_in_its_stream(engine: Client) -> None:
+    answer = call(engine.socket, "POST", "/images/load", b"garbage", {"Content-Type": "application/x-tar"})
+    assert answer.status == 200
+    assert set(json.loads(answer.body)) == {"errorDetail", "error"}

@@ -151,6 +151,12 @@ def test_modes_owners_and_times_are_kept(docker: Docker, tmp_path: Path, busybox
          "sticky 1777 directory 0:0\nfifo 640 fifo 0:0\nnull 666 character special file 1:3\n")  # fmt: skip
 
 
+def test_the_root_directory_is_open_to_all(docker: Docker, tmp_path: Path, busybox: bytes, tag: str) -> None:
+    closed = tar([file(".", type=tarfile.DIRTYPE, mode=0o700)])
+    load(docker, tmp_path, docker_archive(tag, [busybox, closed]))
+    says(docker(*ONCE, "-u", "1000", tag, "stat", "-c", "%a", "/"), "755\n")
+
+
 def test_a_layer_is_written_to_by_one_container_alone(docker: Docker, name: str) -> None:
     docker(
         "run",

@@ -33,6 +33,7 @@ class Connection(RequestHandler):
     """One connection: aiohttp's, with a clock on heads and Docker's error bodies."""
 
     has_ended = False  # the client has said that it will send nothing more
+    is_broken = False  # what it sent stopped being HTTP
     watching = False  # the request at work may last for ever
     early = b""  # what an upgrade request's client sent behind it
     _body: StreamReader | None = None  # of the latest request
@@ -46,8 +47,10 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser with what is HTTP, and keep what follows an upgrade request."""
+        if self.is_broken:
+            return
         data, behind = self._divider.feed(data)
-        if data:
+        if data or not behind:  # nothing at all is aiohttp's own call: go on with what was held back
             self._parse(data)
         if behind:
             self.early += behind
@@ -73,7 +76,7 @@ class Connection(RequestHandler):
             return
         # They went wrong in the middle of a body. aiohttp would let its reader wait for the rest, and answer twice.
         self._messages.pop()
-        self.has_ended = True
+        self.is_broken = self.has_ended = True
         self._body.set_exception(InvalidRequest("Bad request: the body is not what its headers promise"))
         self._body.feed_eof()
 

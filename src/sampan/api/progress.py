@@ -22,8 +22,11 @@ BATCH_BYTES = 256 << 10
 _QUEUED = 1024
 
 
-async def watched(call: Call, work: Callable[[Emit], Any]) -> web.StreamResponse:
-    """Run `work` in a thread and stream what it emits. Raises what it raises if that comes before any message."""
+async def watched(call: Call, work: Callable[[Emit], Any], *, always_streams: bool = False) -> web.StreamResponse:
+    """Run `work` in a thread and stream what it emits. Raises what it raises if that comes before any message.
+
+    With `always_streams` even an early failure is a line of a stream that began with 200.
+    """
     response = reply.stream()
     try:
         async for line in _lines(work):
@@ -34,7 +37,9 @@ async def watched(call: Call, work: Callable[[Emit], Any]) -> web.StreamResponse
         raise
     except Exception as error:
         if not response.prepared:
-            raise
+            if not always_streams:
+                raise
+            await response.prepare(call.request)
         await response.write(error_line(sentence_of(error)))
     if not response.prepared:
         await response.prepare(call.request)

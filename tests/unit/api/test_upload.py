@@ -80,12 +80,20 @@ def test_a_body_that_ends_early_is_an_error_and_no_short_file(api: Served) -> No
     assert "ended before its time" in str(seen[0])
 
 
-def test_failures_before_anything_was_said_have_a_status(api: Served) -> None:
-    def load(archive: BinaryIO, emit: object) -> None:
+def test_failures_before_anything_was_said_have_a_status_but_for_load(api: Served) -> None:
+    def fail(archive: BinaryIO, *arguments: object, **wishes: object) -> None:
         raise InvalidRequest("not an archive")
 
-    loading(api, load)
-    assert api.message("POST", "/images/load", b"x", Content_Type="application/x-tar") == (400, "not an archive")
+    api.images.import_tar = fail
+    target, tar = "/images/create?fromSrc=-", "application/x-tar"
+    assert api.message("POST", target, b"x", Content_Type=tar) == (400, "not an archive")
+    # dockerd's load answers 200 before it looks at the archive, and clients look for the error in the stream.
+    loading(api, fail)
+    status, _, body = api.request("POST", "/images/load", b"x", Content_Type=tar)
+    assert (status, body.split(b"\r\n")[0]) == (
+        200,
+        b'{"errorDetail":{"message":"not an archive"},"error":"not an archive"}',
+    )
 
 
 def test_failures_after_it_are_the_last_line(api: Served) -> None:

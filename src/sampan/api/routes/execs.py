@@ -31,7 +31,8 @@ async def start(engine: "Engine", call: Call) -> web.StreamResponse:
         await engine.containers.exec_start(call.name, streams=[], console_size=size)
         return reply.empty(200)
     wishes = {"stdin": process.attach_stdin, "stdout": process.attach_stdout, "stderr": process.attach_stderr}
-    async with hijacked(call, terminal=process.tty, detach_keys=process.detach_keys, **wishes) as stream:
+    # The start says how output is framed, whatever the creation said of a terminal: docker-py leaves `Tty` out here.
+    async with hijacked(call, terminal=body.tty, detach_keys=process.detach_keys, **wishes) as stream:
         await engine.containers.exec_start(call.name, streams=[stream], console_size=size)
     return Hijacked()
 

@@ -64,7 +64,7 @@ async def load(engine: "Engine", call: Call) -> web.StreamResponse:
     platform = _platform(call)
     async with upload(call) as archive:
         loading = partial(engine.images.load, archive, quiet=call.flag("quiet"), platform=platform)
-        return await watched(call, loading)
+        return await watched(call, loading, always_streams=True)  # as dockerd: docker-py looks for the error there
 
 
 async def create(engine: "Engine", call: Call) -> web.StreamResponse:
