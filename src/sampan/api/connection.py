@@ -9,6 +9,8 @@ never come: from here, that client looks like one that has left.
 """
 
 import asyncio
+import logging
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,12 +21,15 @@ from aiohttp.web_protocol import RequestHandler
 from sampan.api import reply
 from sampan.api.upgrade import Divider
 from sampan.errors import InvalidRequest
+from sampan.linux.socket import peer_credentials
 
 HEAD_SECONDS = 10.0
 IDLE_SECONDS = 600.0
 HEAD_BYTES = 64 << 10
 HEADERS = 100
 READ_BYTES = 256 << 10
+
+_log = logging.getLogger("sampan.api")
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -43,6 +48,8 @@ class Connection(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come in."""
         self._divider = Divider(HEAD_BYTES)
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("connected %s", _who(transport))
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -129,6 +136,15 @@ class Connection(RequestHandler):
         self._clock = None
         if not self._request_in_progress:
             self.force_close()
+
+
+def _who(transport: asyncio.BaseTransport) -> str:
+    """The process at the other end, as far as the kernel tells (unix(7), SO_PEERCRED); a tunnel's end is our own."""
+    connection = transport.get_extra_info("socket")
+    if connection is None or connection.family != socket.AF_UNIX:
+        return f"peer={transport.get_extra_info('peername')}"
+    pid, uid, gid = peer_credentials(connection)
+    return f"pid={pid} uid={uid} gid={gid}"
 
 
 class Server(web.Server):

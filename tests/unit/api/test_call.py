@@ -1,5 +1,6 @@
 """Bodies: read once, up to a limit, and only when they are JSON (G03, G15, G18)."""
 
+import contextlib
 import json
 
 import pytest
@@ -60,8 +61,9 @@ def test_a_body_that_grows_in_chunks_is_cut_off(api: Served) -> None:
             b"Transfer-Encoding: chunked\r\n\r\n"
         )
         chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
-        for _ in range(BODY_LIMIT // 0x10000 + 1):
-            client.sendall(chunk)
+        with contextlib.suppress(BrokenPipeError):  # the answer may come, and the end, before all has been sent
+            for _ in range(BODY_LIMIT // 0x10000 + 1):
+                client.sendall(chunk)
         assert client.recv(1 << 16).startswith(b"HTTP/1.1 400")
 
 
