@@ -28,7 +28,8 @@ from sampan.linux.inside import mkdirs_in_root
 from sampan.linux.keyctl import join_session_keyring
 from sampan.linux.netdevice import set_up
 from sampan.linux.personality import personality
-from sampan.linux.prctl import set_no_new_privs, set_pdeathsig
+from sampan.linux.prctl import set_name, set_no_new_privs, set_pdeathsig
+from sampan.linux.procfs import status
 from sampan.linux.sched import CloneFlag
 from sampan.linux.seccomp import set_filter
 from sampan.linux.title import set_title
@@ -103,9 +104,14 @@ def _receive(channel: socket.socket) -> list[int]:
 
 
 def reset_signals() -> None:
-    """Every disposition back to default and none blocked: Python ignores SIGPIPE and SIGXFSZ, a program should not."""
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+    """Every disposition back to default and none blocked, whatever this process was started with.
+
+    Python ignores SIGPIPE and SIGXFSZ, and an ignored signal stays ignored over execve(2); a caught one does not.
+    """
+    ignored = int(status()["SigIgn"], 16)
+    for number in range(1, signal.NSIG):
+        if ignored >> number - 1 & 1:
+            signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
@@ -121,7 +127,9 @@ def _host_side(plan: ContainerPlan) -> None:
     if plan.new_namespaces & CloneFlag.NEWNET:
         set_up("lo")
     if plan.init:
-        set_title(["/sbin/docker-init", "--", *plan.process.argv])  # what docker's own shows as pid 1
+        # What docker's own shows as pid 1, in both places where ps looks.
+        set_title(["/sbin/docker-init", "--", *plan.process.argv])
+        set_name("docker-init")
     write_sysctls(plan.sysctls)
     if plan.hostname:
         set_host_name(plan.hostname)
