@@ -42,16 +42,6 @@ class RootDirectory(Protocol):
     """The root directory of a layer."""
 
     @property
-    def mode(self) -> int: ...
-    @property
-    def uid(self) -> int: ...
-    @property
-    def gid(self) -> int: ...
-    @property
-    def mtime_ns(self) -> int: ...
-    @property
-    def is_implied(self) -> bool: ...
-    @property
     def is_opaque(self) -> bool: ...
 
 
@@ -85,7 +75,7 @@ class Overlay:
         self._check(key)
         rootfs = self._rootfs(key, diff_ids)
         if not self.exists(key):
-            self._make(key, diff_ids)
+            self._make(key)
         return rootfs
 
     def rootfs(self, key: str, diff_ids: Sequence[str]) -> Rootfs:
@@ -154,31 +144,27 @@ class Overlay:
             raise InvalidRequest(f"an image of {len(visible)} layers: the kernel joins {LAYERS_MAX} at most")
         return visible
 
-    def _make(self, key: str, diff_ids: Sequence[str]) -> None:
+    def _make(self, key: str) -> None:
         name = TEMPORARY + secrets.token_hex(8)
         os.mkdir(name, PRIVATE, dir_fd=self._root_fd)
         try:
             for part in ("upper", "work"):
                 os.mkdir(f"{name}/{part}", PRIVATE, dir_fd=self._root_fd)
-            self._dress(f"{name}/upper", diff_ids)
+            self._open_up(f"{name}/upper")
             os.rename(name, key, src_dir_fd=self._root_fd, dst_dir_fd=self._root_fd)
         except OSError:
             remove_tree(name, dir_fd=self._root_fd)
             if not self.exists(key):  # else somebody made it meanwhile, which is as good
                 raise
 
-    def _dress(self, upper: str, diff_ids: Sequence[str]) -> None:
-        """overlayfs shows the upper root's own attributes as those of "/": so they are the image's."""
-        named = (self._layers.root_of(diff_id) for diff_id in reversed(diff_ids))
-        root = next((root for root in named if not root.is_implied), None)
+    def _open_up(self, upper: str) -> None:
+        """overlayfs shows the upper root's own attributes as those of "/": root's and 0755, whatever the image says.
+
+        dockerd does so, and images rely on it: a tar made of a temporary directory says 0700 of its root.
+        """
         directory = os.open(upper, OPEN_DIRECTORY, dir_fd=self._root_fd)
         try:
-            if root is None:
-                os.fchmod(directory, 0o755)
-                return
-            os.fchown(directory, root.uid, root.gid)
-            os.fchmod(directory, root.mode)
-            os.utime(directory, ns=(root.mtime_ns, root.mtime_ns))
+            os.fchmod(directory, 0o755)  # mkdir(2) would have asked the umask
         finally:
             os.close(directory)
 
