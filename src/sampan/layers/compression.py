@@ -29,7 +29,7 @@ MAGIC_BYTES_MAX = 6
 ZSTD_WINDOW_MAX = 32 << 20
 # A zstd block of 4 bytes can hold 128 KiB and the decoder has no output limit: so it is fed little at a time.
 ZSTD_INPUT_BYTES = 1 << 10
-XZ_MEMORY_MAX = 80 << 20  # `xz -9` asks for 65 MiB
+XZ_MEMORY_MAX = 66 << 20  # `xz -9` asks for 65 MiB; refusing it would refuse what docker takes
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sampan.layers.tar import Kind, Member
 from sampan.layers.tree import NOWHERE, ROOT, Tree
 from sampan.layers.whiteout import OPAQUE_VALUE, OPAQUE_XATTR
 
-FLUSH_BYTES = 1 << 20
+FLUSH_BYTES = 1 << 18
 PAGE = 4096
 NO_FAMILY: tuple[int, Sequence[int]] = (NOWHERE, ())
 
@@ -167,10 +167,10 @@ class Index:
         begin = self._end()
         for block in erofs.pack_directory(_entries(tree, node, children)):
             self._buffer += block
+            if len(self._buffer) > FLUSH_BYTES:
+                self._flush()
         size = self._end() - begin
         links = 2 + sum(tree.states[child] & KIND == Kind.DIRECTORY for child in children)
-        if len(self._buffer) > FLUSH_BYTES:
-            self._flush()
         inode = _offset(tree, node)
         self._write(inode + erofs.DATA_FIELDS_AT, erofs.DATA_FIELDS.pack(size, begin >> erofs.BLOCK_BITS))
         self._write(inode + erofs.NLINK_AT, links.to_bytes(4, "little"))

@@ -66,14 +66,7 @@ class IndexReader:
         """(name, nid, FT_* type) of a directory's entries, without the dots, in bytewise order."""
         begin = directory.place << erofs.BLOCK_BITS
         for offset in range(begin, begin + directory.size, erofs.BLOCK):
-            block = os.pread(self._descriptor, erofs.BLOCK, offset)
-            first = erofs.DIRENT.unpack_from(block)[1]
-            dirents = list(erofs.DIRENT.iter_unpack(block[:first]))
-            ends = [name_at for _, name_at, _ in dirents[1:]] + [erofs.BLOCK]
-            for (nid, name_at, kind), end in zip(dirents, ends, strict=True):
-                name = block[name_at:end].rstrip(b"\0")
-                if name not in (b".", b".."):
-                    yield name, nid, kind
+            yield from _entries(os.pread(self._descriptor, erofs.BLOCK, offset))
 
     def link_target(self, symlink: Inode) -> bytes:
         """Where a symlink points."""
@@ -95,24 +88,35 @@ def files_bytes(descriptor: int) -> int:
 
     What `docker images` calls size. The index is mapped: a pread(2) for every inode would take ten times as long.
     """
-    seen = {ROOT_NID}
+    linked: set[int] = set()  # inodes with several names that were counted
     pending = [ROOT_NID]
     total = 0
     with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as index:
         while pending:
             _, _, _, _, size, place, *_ = erofs.INODE.unpack_from(index, pending.pop() << erofs.SLOT_BITS)
             begin = place << erofs.BLOCK_BITS
-            for block in range(begin, begin + size, erofs.BLOCK):
-                dirents = index[block : block + erofs.DIRENT.unpack_from(index, block)[1]]
-                for nid, _, kind in erofs.DIRENT.iter_unpack(dirents):
-                    if nid in seen:  # another name of a file, or one of the dots
-                        continue
-                    seen.add(nid)
+            for offset in range(begin, begin + size, erofs.BLOCK):
+                for _, nid, kind in _entries(index[offset : offset + erofs.BLOCK]):
                     if kind == Kind.DIRECTORY:
                         pending.append(nid)
-                    else:
-                        total += erofs.INODE.unpack_from(index, nid << erofs.SLOT_BITS)[4]
+                        continue
+                    inode = erofs.INODE.unpack_from(index, nid << erofs.SLOT_BITS)
+                    if inode[-1] > 1:
+                        if nid in linked:
+                            continue
+                        linked.add(nid)
+                    total += inode[4]
     return total
+
+
+def _entries(block: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """The entries in one block of a directory, without the dots."""
+    dirents = list(erofs.DIRENT.iter_unpack(block[: erofs.DIRENT.unpack_from(block)[1]]))
+    ends = [name_at for _, name_at, _ in dirents[1:]] + [erofs.BLOCK]
+    for (nid, name_at, kind), end in zip(dirents, ends, strict=True):
+        name = block[name_at:end].rstrip(b"\0")
+        if name not in (b".", b".."):
+            yield name, nid, kind
 
 
 def _xattrs(body: bytes) -> dict[bytes, bytes]:

@@ -79,7 +79,12 @@ def test_known_device_numbers() -> None:
 
 
 @given(
-    st.lists(st.binary(min_size=1, max_size=255).map(lambda name: name.replace(b"\0", b"0")), unique=True, min_size=1, max_size=60)
+    st.lists(
+        st.binary(min_size=1, max_size=255).map(lambda name: name.replace(b"\0", b"0")),
+        unique=True,
+        min_size=1,
+        max_size=60,
+    )
 )
 def test_directory_blocks_hold_every_name_in_order(names: list[bytes]) -> None:
     entries = [(name, number, 1) for number, name in enumerate(sorted(names))]
