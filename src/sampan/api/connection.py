@@ -167,3 +167,11 @@ class Server(web.Server):
     def __call__(self) -> Connection:
         """The protocol of a new connection."""
         return Connection(self, loop=self._loop, **self._kwargs)
+
+    async def finish(self, seconds: float) -> None:
+        """Cut those who only watch, who would stay for ever; give `seconds` to what changes something; then cut all."""
+        for connection in self.connections:
+            if isinstance(connection, Connection) and connection.watching:
+                connection.force_close()
+        self.pre_shutdown()
+        await self.shutdown(seconds)

@@ -42,8 +42,7 @@ class Doors:
         """Let nobody in any more, give requests that run `seconds` to end, then cut all connections."""
         for door in self._plain:
             door.close()
-        self._server.pre_shutdown()
-        await self._server.shutdown(seconds)
+        await self._server.finish(seconds)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -98,7 +98,7 @@ class Served:
         self._ready.set()
         await self._end.wait()
         door.close()
-        await server.shutdown(0.1)
+        await server.finish(5)
 
     def stop(self) -> None:
         if not self.loop.is_closed():

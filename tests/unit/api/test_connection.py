@@ -1,6 +1,7 @@
 """One client's connection: strict HTTP, and limits on what it may hold up (G04, G09, G10)."""
 
 import socket
+import time
 
 import pytest
 
@@ -73,6 +74,16 @@ def test_a_connection_is_kept_for_the_next_request(api: Served) -> None:
 def test_pipelined_requests_are_answered_in_order(api: Served) -> None:
     answer = api.raw(PING + b"\r\nGET /nope HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.index(b"200 OK") < answer.index(b"404 Not Found")
+
+
+def test_the_end_of_the_server_does_not_wait_for_those_who_watch(api: Served) -> None:
+    with api.connect() as client:
+        client.sendall(b"POST /containers/plain/wait HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+        assert client.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        started = time.monotonic()
+        api.stop()
+        assert time.monotonic() - started < 4
+        assert client.recv(100) == b""
 
 
 def test_a_client_that_leaves_ends_what_only_watched(api: Served) -> None:
