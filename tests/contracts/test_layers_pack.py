@@ -143,7 +143,9 @@ def test_what_a_container_changed_is_what_the_new_layer_changes(layers: Layers, 
 
     seen = namespaced(change)
     committed = layers.ingest(Pieces(pack(snapshots.upper("key")))).diff_id
-    assert rootfs_picture(layers, [base, committed], tmp_path / "second") == seen
+    again = rootfs_picture(layers, [base, committed], tmp_path / "second")
+    assert again.pop(".")[:3] == seen.pop(".")[:3]  # its time is that of the writable tree, made anew
+    assert again == seen
 
 
 @pytest.mark.parametrize("prepare", [lambda top: (top / ".wh.x").touch(), lambda top: (top / ".wh..wh..opq").mkdir()])
