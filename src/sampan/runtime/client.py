@@ -29,7 +29,7 @@ from sampan.runtime import zygote_process
 from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.channel import Channel
 from sampan.runtime.planner import Machine, plan_container
-from sampan.runtime.process import ExecProcess, Process, exit_status
+from sampan.runtime.process import ExecProcess, Process, exit_status, sized
 from sampan.runtime.protocol import Message
 from sampan.runtime.seccomp_choice import filter_for
 from sampan.runtime.status import ExitStatus, StartFailed
@@ -88,7 +88,10 @@ class Runtime:
             plan = plan_container(
                 container_id, spec, machine=self.machine, overlay=rootfs.overlay, seccomp=filter_for(spec)
             )
-            plan = replace(plan, rootfs_path=str(self._root / "rootfs"), parent_death_signal=SIGKILL)
+            process_plan = sized(plan.process, stdio)
+            plan = replace(
+                plan, process=process_plan, rootfs_path=str(self._root / "rootfs"), parent_death_signal=SIGKILL
+            )
             message: Message = {
                 "plan": msgspec.to_builtins(plan),
                 "directory": str(self._directory(container_id)),
@@ -113,8 +116,8 @@ class Runtime:
         directory = self._directory(container_id)
         directory.mkdir(mode=0o700, exist_ok=True)
         (directory / "exit.json").unlink(missing_ok=True)
-        (directory / "intent.json").write_text(json.dumps({"cgroup": cgroup_path}))
         for _ in range(2):
+            (directory / "intent.json").write_text(json.dumps({"cgroup": cgroup_path}))
             zygote = await self._have_zygote()
             process = self._process(container_id, cgroup_path)
             ours, theirs = socket.socketpair()
@@ -206,7 +209,9 @@ class Runtime:
         return self._root / "containers" / container_id
 
     async def close(self) -> None:
-        """The daemon ends; containers and their shims go on."""
+        """The daemon ends; containers and their shims go on, and whoever waits for one learns nothing any more."""
+        for process in self._processes.values():
+            process.disconnect()
         if self._zygote:
             self._zygote.close()
 

@@ -28,7 +28,7 @@ class ClientReader(Reader):
         self._reactor = reactor
         self._output = output
         self._told = on_detach
-        self._typist = Typist(reactor, self.sock, target, keys, self._detach) if target else None
+        self._typist = Typist(self.sock, target, keys, self._detach, self._wait) if target else None
         self.waits_for = READ if target else 0
         reactor.watch(self.sock.fileno(), self.waits_for, self._ready)
 

@@ -113,16 +113,21 @@ class Input:
 
 
 class Typist:
-    """One client's socket as a source of input."""
+    """One client's socket as a source of input. `on_change`: `waits_for` is another than it was."""
 
     def __init__(
-        self, reactor: Reactor, sock: socket.socket, target: Input, keys: bytes, on_detach: Callable[[], None]
+        self,
+        sock: socket.socket,
+        target: Input,
+        keys: bytes,
+        on_detach: Callable[[], None],
+        on_change: Callable[[], None],
     ) -> None:
-        self._reactor = reactor
         self._sock = sock
         self._input = target
         self._keys = DetachKeys(keys)
         self._on_detach = on_detach
+        self._on_change = on_change
         self.waits_for = READ
 
     def take(self, data: bytes) -> None:
@@ -151,4 +156,4 @@ class Typist:
     def _resume(self) -> None:
         self.waits_for = READ
         if self._sock.fileno() >= 0:
-            self._reactor.wait_for(self._sock.fileno(), READ)
+            self._on_change()

@@ -120,7 +120,8 @@ class Spool:
         if not self._needed:
             return True
         if self.size + len(payload) > self._limit:
-            self.generation += 1  # whoever is behind finds its next file gone
+            # Whoever is behind finds its next file gone: of the two numbers that it could ask for none is there.
+            self.generation += 2
             return False
         self.size += os.writev(self.fd, frame(stream, time_ns, payload))
         return True

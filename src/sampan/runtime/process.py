@@ -8,13 +8,13 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sampan.errors import Unavailable
 from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.channel import Channel
-from sampan.runtime.plan import to_json
+from sampan.runtime.plan import ProcessPlan, to_json
 from sampan.runtime.plan_cgroup import plan_writes
 from sampan.runtime.plan_process import plan_process
 from sampan.runtime.planner import versions
@@ -80,7 +80,15 @@ class Process:
         if not self._ended.done():
             self._ended.set_result(exit_status(message))
 
+    def disconnect(self) -> None:
+        """Let go of the shim without a word; it goes on alone."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
     def _lost(self) -> None:
+        if self._channel is None:
+            return
         if not self._begun.done():
             self._begun.set_result({"event": "lost"})
         for future in self._execs.values():
@@ -162,7 +170,7 @@ class Process:
         ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._execs[exec_id] = ended
         try:
-            plan = plan_process(process, annotations=process.get("annotations") or {})
+            plan = sized(plan_process(process, annotations=process.get("annotations") or {}), stdio)
             request: Message = {"op": "exec", "exec_id": exec_id, "process": to_json(plan), "stdio": asdict(stdio)}
             if streams:
                 request["stream"] = stream_to_json(streams[0])
@@ -190,6 +198,13 @@ class Process:
             self.post({"op": "forget"})
         except Unavailable:
             pass  # it left by itself
+
+
+def sized(process: ProcessPlan, stdio: Stdio) -> ProcessPlan:
+    """The process with a terminal of the size that was asked for."""
+    if stdio.rows and stdio.columns:
+        return replace(process, rows=stdio.rows, columns=stdio.columns)
+    return process
 
 
 def exit_status(record: Mapping[str, Any]) -> ExitStatus:

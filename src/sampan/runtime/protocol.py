@@ -41,7 +41,7 @@ def decode_body(body: bytes) -> Message:
     """The object in `body`; raises BrokenMessage for anything else."""
     try:
         message = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BrokenMessage(f"not JSON: {error}") from None
     if not isinstance(message, dict):
         raise BrokenMessage("not a JSON object")
@@ -101,6 +101,8 @@ class Decoder:
         """Messages completed by `data`, each with the descriptors that it counts as its own."""
         self._buffer += data
         self._fds += fds
+        if len(self._fds) > MAX_FDS:
+            raise BrokenMessage("more descriptors than any message has")
         while len(self._buffer) >= LENGTH.size:
             (length,) = LENGTH.unpack_from(self._buffer)
             if length > MAX_MESSAGE:

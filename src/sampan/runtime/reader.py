@@ -105,7 +105,10 @@ class Reader:
                 whole = os.pread(self._file, OVERHEAD + length, self._offset)
                 if len(whole) == OVERHEAD + length:
                     self._offset += len(whole)
-                    return _head(whole[0], whole[HEAD.size : -TAIL.size]) + whole[HEAD.size : -TAIL.size]
+                    if whole[0] not in self._streams:
+                        continue
+                    payload = whole[HEAD.size : -TAIL.size]
+                    return _head(whole[0], payload) + payload if self._framed else payload
             if parts:
                 return b"".join(parts)
             if at:

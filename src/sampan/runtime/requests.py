@@ -22,7 +22,7 @@ from sampan.runtime.session import Session
 from sampan.runtime.status import StartFailed
 from sampan.runtime.stdio import Pipes, make_pipes
 from sampan.runtime.steps import sentence
-from sampan.runtime.streams import Stdio, stream_from_json
+from sampan.runtime.streams import Stdio, Stream, stream_from_json
 
 if TYPE_CHECKING:
     from sampan.runtime.shim import Shim
@@ -32,16 +32,23 @@ Verb = Callable[["Shim", Message, list[int], Answer], Message | None]
 
 def handle(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> None:
     """Do what `message` asks and answer it."""
-    verb = VERBS.get(message.get("op"))
+    verb = VERBS.get(str(message.get("op")))
     if verb is None:
         close_all(fds)
         return answer({"error": f"unknown request {message.get('op')!r}", "exit_code": 125})
+    # Only these two take descriptors over.
+    given = fds if verb in (_attach, _exec) else []
+    if not given:
+        close_all(fds)
     try:
-        reply = verb(shim, message, fds, answer)
+        reply = verb(shim, message, given, answer)
     except StartFailed as error:
         return answer({"error": str(error), "exit_code": error.exit_code, "plain": error.plain})
     except OSError as error:
         return answer({"error": sentence(error), "exit_code": 125})
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # No engine asks like this; whoever did must not be the end of the container.
+        return answer({"error": f"not a request: {type(error).__name__}: {error}", "exit_code": 125})
     if reply is not None:
         answer({"ok": reply})
 
@@ -52,8 +59,18 @@ def _state(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Me
 
 
 def _attach(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:
-    shim.attach(stream_from_json(message["stream"], fds[0]))
+    shim.attach(_stream(message, fds))
     return {}
+
+
+def _stream(message: Message, fds: list[int]) -> Stream:
+    """The client in a request; if there is none, its descriptors are closed."""
+    try:
+        (fd,) = fds
+        return stream_from_json(message["stream"], fd)
+    except BaseException:
+        close_all(fds)
+        raise
 
 
 def _signal(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:
@@ -100,8 +117,12 @@ def _exec(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Non
     if shim.exit or shim.launched is None:
         close_all(fds)
         raise StartFailed("the container is not running")
-    stdio = Stdio(**message["stdio"])
-    stream = stream_from_json(message["stream"], fds[0]) if fds else None
+    stream = _stream(message, fds) if fds else None
+    try:
+        stdio, exec_id = Stdio(**message["stdio"]), str(message["exec_id"])
+    except BaseException:
+        close_all(fds)
+        raise
     pipes = make_pipes(stdio)
     try:
         plan = _confined(shim, process_from_json(message["process"]))
@@ -110,7 +131,7 @@ def _exec(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Non
         pipes.close()
         close_all(fds)
         raise
-    session = Session(shim.reactor, message["exec_id"], launched, stdio, stream, shim.session_ended)
+    session = Session(shim.reactor, exec_id, launched, stdio, stream, shim.session_ended)
     shim.sessions[session.exec_id] = session
     if launched.channel:
         report = partial(_report, shim, session, launched, launched.channel, pipes, answer)
@@ -153,7 +174,7 @@ def _report(
         session.run(pipes, launched.terminal)
 
 
-VERBS: dict[object, Verb] = {
+VERBS: dict[str, Verb] = {
     "state": _state,
     "attach": _attach,
     "signal": _signal,

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 
 from sampan.linux.pidfd import pidfd_send_signal
 from sampan.linux.pty import set_size
@@ -19,6 +20,7 @@ from sampan.runtime.streams import Stdio, Stream
 
 READ_SIZE = 64 << 10
 NO_WAIT = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
+IDLE_ROUNDS = 30  # how many times LINGER_SECONDS a client may take nothing
 LINGER_SECONDS = 2.0  # how long moby, too, waits for output that a background process keeps open
 
 
@@ -59,7 +61,7 @@ class Session:
             outputs, stdin = [(terminal, 1)], os.dup(terminal)
         for fd, number in outputs:
             self._pipes[fd] = number
-            self._reactor.watch(fd, READ, lambda events, fd=fd: self._output(fd))  # type: ignore[misc]
+        self._listen(True)
         if stdin >= 0:
             self._input = Input(self._reactor, stdin, once=True, terminal=self._stdio.terminal)
         if self._sock is not None:
@@ -68,11 +70,24 @@ class Session:
             self._input.close()
         self._reactor.watch(self._pidfd, READ, self._ended)
 
+    @property
+    def has_client(self) -> bool:
+        """Whether somebody may still be owed output."""
+        return self._sock is not None
+
+    def _listen(self, wanted: bool) -> None:
+        """Read the process's output, or leave it where it is: not watched at all, since its end cannot be unwatched."""
+        for fd in self._pipes:
+            if wanted:
+                self._reactor.watch(fd, READ, partial(self._output, fd))
+            else:
+                self._reactor.forget(fd)
+
     def _attach(self, sock: socket.socket) -> None:
         stream = self._stream
         if stream and stream.stdin and self._input:
             keys = stream.detach_keys if self._stdio.terminal else b""
-            self._typist = Typist(self._reactor, sock, self._input, keys, self._drop_client)
+            self._typist = Typist(sock, self._input, keys, self._drop_client, self._wait)
         self._reactor.watch(sock.fileno(), READ if self._typist else 0, self._client)
         if self._typist and stream and stream.initial:
             self._typist.take(stream.initial)
@@ -93,7 +108,9 @@ class Session:
             wanted = (self._typist.waits_for if self._typist else 0) | (WRITE if self._pending else 0)
             self._reactor.wait_for(self._sock.fileno(), wanted)
 
-    def _output(self, fd: int) -> None:
+    def _output(self, fd: int, events: int = READ) -> None:
+        if self._pending:
+            return None  # the other stream's, in the same turn, filled the client's socket
         try:
             data = os.read(fd, READ_SIZE)
         except BlockingIOError:
@@ -127,8 +144,7 @@ class Session:
         except OSError:
             return self._drop_client()
         self._pending = self._pending[sent:]
-        for fd in self._pipes:
-            self._reactor.wait_for(fd, 0 if self._pending else READ)
+        self._listen(not self._pending)
         self._wait()
         if not self._pending:
             self._maybe_finish()
@@ -147,8 +163,7 @@ class Session:
         self._typist = None
         if self._input and not self._stdio.terminal:
             self._input.close()
-        for fd in self._pipes:
-            self._reactor.wait_for(fd, READ)
+        self._listen(True)
 
     def _ended(self, events: int) -> None:
         _, status = os.waitpid(self.pid, 0)
@@ -162,9 +177,17 @@ class Session:
                 self._output(fd)
         # Told before the client sees its stream end: a client asks for the exit code the moment that it does.
         self._on_exit(self, self._code)
-        if self._pipes:
-            self._reactor.later(LINGER_SECONDS, self.finish)
+        if self._pipes or self._pending:
+            self._reactor.later(LINGER_SECONDS, partial(self._linger, len(self._pending), IDLE_ROUNDS))
         self._maybe_finish()
+
+    def _linger(self, before: int, rounds: int) -> None:
+        """A background process that keeps the output open is not waited for; a client that takes its time is."""
+        if self._pending and rounds:
+            rounds = rounds - 1 if len(self._pending) == before else IDLE_ROUNDS
+            self._reactor.later(LINGER_SECONDS, partial(self._linger, len(self._pending), rounds))
+        else:
+            self.finish()
 
     def _maybe_finish(self) -> None:
         if self._code is not None and not self._pipes and not self._pending:

@@ -64,6 +64,7 @@ class Shim:
         self.input: Input | None = None
         self.control = Control(self.reactor, directory, lambda *request: requests.handle(self, *request))
         self.sessions: dict[str, Session] = {}
+        self.leaving: list[Session] = []  # ended, but a client has yet to take the last of the output
         self.launched: Launched | None = None
         self.started: Message = {}
         self.exit: Message = {}
@@ -122,6 +123,9 @@ class Shim:
 
     def _oom(self, watch: int) -> None:
         os.read(watch, 4096)
+        self._tell_of_oom()
+
+    def _tell_of_oom(self) -> None:
         # Both kinds of watch also wake up for other reasons, the removal of the cgroup among them.
         kills = self.cgroup.oom_kills()
         if kills > self.oom_kills:
@@ -150,7 +154,8 @@ class Shim:
 
     def _conclude(self) -> None:
         self.output.drain()
-        self.exit["oom_killed"] = max(self.cgroup.oom_kills(), self.oom_kills) > 0
+        self._tell_of_oom()  # the exit may have been noticed before what caused it
+        self.exit["oom_killed"] = self.oom_kills > 0
         self.cgroup.remove()
         # On disk before anybody hears of it: an engine that dies now finds it there (I3).
         self._write_file("exit.json", self.exit)
@@ -173,6 +178,7 @@ class Shim:
     def session_ended(self, session: Session, code: int) -> None:
         """A joined process has ended."""
         self.sessions.pop(session.exec_id, None)
+        self.leaving = [left for left in (*self.leaving, session) if left.has_client]
         self.control.tell({"event": "exec_exit", "exec_id": session.exec_id, "code": code})
 
     def _write_file(self, name: str, content: dict[str, Any]) -> None:
@@ -187,7 +193,7 @@ class Shim:
 
     def serve(self) -> None:
         """Look after the container until it has ended and everybody who needs to know does."""
-        while not self.noted or self.output.readers or self.sessions:
+        while not self.noted or self.output.readers or self.sessions or any(s.has_client for s in self.leaving):
             self.reactor.turn()
         self.control.close()
 

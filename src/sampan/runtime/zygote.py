@@ -54,7 +54,7 @@ def main(fd: int) -> NoReturn:
         message, fds = received
         if message.get("op") == "start":
             shim_socket = spare or fork_spare(engine)
-            _start(message, fds, shim_socket, mounted)
+            _start(message, fds, engine, shim_socket, mounted)
             shim_socket.close()
             spare = None
         elif message.get("op") == "unmount":
@@ -94,12 +94,16 @@ def harden(fd: int) -> None:
     sys.path_importer_cache.clear()
 
 
-def _start(message: Message, fds: list[int], spare: socket.socket, mounted: set[str]) -> None:
+def _start(message: Message, fds: list[int], engine: socket.socket, spare: socket.socket, mounted: set[str]) -> None:
     """Give one container to the spare shim; what goes wrong is said on the shim's own control socket, the first fd."""
     try:
         for layer in message["shared"]:
             _mount_layer(layer, mounted)
-        send(spare, {"go": True}, fds)
+        try:
+            send(spare, {"go": True}, fds)
+        except BrokenPipeError:  # somebody killed the one that waited
+            with fork_spare(engine) as another:
+                send(another, {"go": True}, fds)
     except OSError as error:
         _refuse(fds[0], sentence(error))
 
