@@ -103,7 +103,9 @@ async def _run(engine: Engine, container: Container) -> Process:
     async with AsyncExitStack() as undo:
         endpoints = await _join(engine, container, network)
         undo.push_async_callback(engine.networks.leave_all, container.id)
-        engine.directory(container.id).mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory = engine.directory(container.id)
+        directory.parent.mkdir(mode=0o700, exist_ok=True)  # parents=True would leave the mode to the umask
+        directory.mkdir(mode=0o700, exist_ok=True)
         lookups = lookup.look_up(engine, container, network, options, endpoints)
         lookup.make_missing(points)
         lookup.check_propagation(points)
