@@ -1,6 +1,7 @@
 """Does a shim keep its promises while nobody hinders it? Exits, logs, streams, execs, limits."""
 
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -242,6 +243,19 @@ async def test_the_out_of_memory_killer_is_told_of(rig: Rig) -> None:
     status = await soon(process.wait())
     assert (status.code, status.oom_killed) == (137, True)
     assert await settled(lambda: ("c", "oom", {}) in rig.events)
+
+
+async def test_the_limit_of_core_files_is_the_engines(rig: Rig) -> None:
+    """The shim itself leaves none, whatever the engine was given."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (1 << 20, hard))
+    try:
+        process = await rig.start("c", "ulimit -c")
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+    await soon(process.wait())
+    assert rig.log("c") == b"2048\n"  # in blocks of 512 bytes
+    assert "Max core file size        0 " in Path(f"/proc/{rig.shims['c']}/limits").read_text()
 
 
 async def test_nobody_but_those_named_is_a_client(rig: Rig) -> None:

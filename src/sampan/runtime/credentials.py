@@ -16,8 +16,14 @@ from sampan.runtime.plan import Capabilities, ProcessPlan
 from sampan.runtime.status import StartFailed
 
 
+# What the engine was given, and its containers inherit; its own processes leave no core files (zygote.py).
+core_limit: tuple[int, int] | None = None
+
+
 def limit(process: ProcessPlan) -> None:
     """Set limits and scheduling. Raises StartFailed for a limit that this engine may not raise."""
+    if core_limit is not None:
+        set_rlimit("RLIMIT_CORE", *core_limit)
     for name, soft, hard in process.rlimits:
         try:
             set_rlimit(name, soft, hard)

@@ -23,7 +23,7 @@ from sampan.linux.close_range import close_range
 from sampan.linux.mount import MountFlag, UmountFlag, mount, umount2
 from sampan.linux.prctl import set_dumpable, set_name
 from sampan.linux.sched import CloneFlag, unshare
-from sampan.runtime import shim
+from sampan.runtime import credentials, shim
 from sampan.runtime.protocol import BrokenMessage, Message, close_all, receive, send
 from sampan.runtime.steps import sentence
 
@@ -79,7 +79,8 @@ def harden(fd: int) -> None:
     set_name("sampan:zygote")
     # No core file, no ptrace, no /proc/PID/{mem,environ,fd} for others; every shim and init inherits it (A02, A45).
     set_dumpable(False)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    credentials.core_limit = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, credentials.core_limit[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
