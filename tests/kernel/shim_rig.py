@@ -43,6 +43,23 @@ class Client:
             data += more
         return data
 
+    async def wait_for_bytes(self, count: int) -> bytes:
+        """The next `count` bytes, framing included."""
+        return await asyncio.to_thread(self._exactly, count)
+
+    def _exactly(self, count: int) -> bytes:
+        parts = []
+        while count:
+            part = self.sock.recv(min(count, 1 << 20))
+            assert part, f"the stream ended {count} bytes too early"
+            parts.append(part)
+            count -= len(part)
+        return b"".join(parts)
+
+    async def wait_for_start(self) -> None:
+        """Until there is something to read."""
+        await asyncio.to_thread(self.sock.recv, 1, socket.MSG_PEEK)
+
     async def rest(self) -> bytes:
         """Everything until the stream ends."""
         return await asyncio.to_thread(self._rest)

@@ -15,7 +15,6 @@ from sampan.linux.rlimit import get_rlimit, set_rlimit
 from sampan.runtime.plan import Capabilities, ProcessPlan
 from sampan.runtime.status import StartFailed
 
-
 # What the engine was given, and its containers inherit; its own processes leave no core files (zygote.py).
 core_limit: tuple[int, int] | None = None
 

@@ -52,6 +52,11 @@ class LogWriter:
         self.size += os.writev(self.fd, frame(STDERR, time_ns, note))
         self._lost = 0
 
+    @property
+    def is_full(self) -> bool:
+        """A log never is: it rotates."""
+        return False
+
     def _rotate(self) -> None:
         try:
             for age in range(self._options.max_files - 1, 0, -1):
@@ -104,8 +109,8 @@ class LogWriter:
 class Spool:
     """Stands in for the log of a container that keeps none: holds only what a slow reader has not had yet.
 
-    An unlinked file in `directory`, emptied when nobody is behind; past `limit` bytes new output is not kept, and the
-    reader that needed it is let go.
+    An unlinked file in `directory`, emptied when nobody is behind. Past `limit` bytes it is full: the shim reads no
+    more output before its readers have caught up (output.py).
     """
 
     def __init__(self, directory: str, limit: int) -> None:
@@ -116,20 +121,19 @@ class Spool:
         self._needed = False
 
     def append(self, stream: int, time_ns: int, payload: bytes) -> bool:
-        """Keep one read, if somebody is behind. The size counts on either way, so that places stay comparable."""
+        """Keep one read, if somebody is behind."""
         if not self._needed:
             return True
-        if self.size + len(payload) > self._limit:
-            # Whoever is behind finds its next file gone: of the two numbers that it could ask for none is there.
-            self.generation += 2
-            return False
         self.size += os.writev(self.fd, frame(stream, time_ns, payload))
         return True
 
+    @property
+    def is_full(self) -> bool:
+        """Whether readers should catch up first."""
+        return self.size >= self._limit
+
     def open_generation(self, generation: int) -> int | None:
-        """A descriptor to read the spool by."""
-        if generation != self.generation:
-            return None
+        """A descriptor to read the spool by; there is only one file."""
         return os.open(f"/proc/self/fd/{self.fd}", os.O_RDONLY | os.O_CLOEXEC)
 
     def oldest_generation(self) -> int:

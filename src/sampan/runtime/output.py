@@ -1,11 +1,13 @@
 """Where does a container's output go?
 
 Into the log first, then to everyone attached. A reader that cannot keep up reads the log later (reader.py); one that
-takes nothing for a minute after the container has ended is let go.
+takes nothing for a minute after the container has ended is let go. Where no log is kept a slow reader holds the
+container up, as any pipe would, but not for long: one that takes nothing for some seconds meanwhile is let go too.
 """
 
 import os
 import time
+from functools import partial
 
 from sampan.runtime.log_writer import LogWriter, Spool
 from sampan.runtime.reactor import READ, WRITE, Reactor
@@ -13,6 +15,7 @@ from sampan.runtime.reader import Reader, ReaderGone
 
 READ_SIZE = 64 << 10
 IDLE_SECONDS = 60.0
+STALL_SECONDS = 5.0
 TURN_READS = 16  # reads of one descriptor in a turn, so that others get theirs
 
 
@@ -25,22 +28,26 @@ class Output:
         self._pipes: dict[int, int] = {}
         self.readers: list[Reader] = []
         self._closing = False
+        self._held = False
 
     def add_pipe(self, fd: int, stream: int) -> None:
         """Read output from `fd`, a non-blocking pipe or pty master, as `stream` (1 stdout, 2 stderr)."""
         self._pipes[fd] = stream
-        self._reactor.watch(fd, READ, lambda events: self._readable(fd))
+        self._reactor.watch(fd, READ, partial(self._readable, fd))
 
     def reads(self, fd: int) -> bool:
         """Whether `fd` is still open here."""
         return fd in self._pipes
 
-    def _readable(self, fd: int) -> None:
+    def _readable(self, fd: int, events: int) -> None:
         self.pump(fd)
 
-    def pump(self, fd: int) -> bool:
+    def pump(self, fd: int, *, to_the_end: bool = False) -> bool:
         """Take what the container has written; True if there may be more."""
         for _ in range(TURN_READS):
+            if self._log.is_full and not to_the_end:
+                self._hold()
+                return False
             try:
                 data = os.read(fd, READ_SIZE)
             except BlockingIOError:
@@ -68,6 +75,33 @@ class Output:
                 self._log.keep_only_if(True)
                 self._reactor.wait_for(reader.sock.fileno(), reader.waits_for | WRITE)
 
+    def _hold(self) -> None:
+        """Take nothing more from the container before the readers have caught up."""
+        if not self._held:
+            self._held = True
+            for fd in self._pipes:
+                self._reactor.forget(fd)
+            self._reactor.later(STALL_SECONDS, partial(self._let_go_of_stalled, self._places()))
+
+    def _let_go_of_stalled(self, before: dict[int, tuple[int, int, int]]) -> None:
+        if self._held:
+            now = self._places()
+            for reader in [r for r in self.readers if r.behind and before.get(id(r)) == now[id(r)]]:
+                self.remove(reader)
+            if self._held:
+                self._reactor.later(STALL_SECONDS, partial(self._let_go_of_stalled, now))
+
+    def _places(self) -> dict[int, tuple[int, int, int]]:
+        return {id(reader): reader.place for reader in self.readers}
+
+    def _settle(self) -> None:
+        """A reader has caught up or is gone: perhaps nothing need be kept, and the container can go on."""
+        self._log.keep_only_if(any(reader.behind for reader in self.readers))
+        if self._held and not self._log.is_full:
+            self._held = False
+            for fd in self._pipes:
+                self._reactor.watch(fd, READ, partial(self._readable, fd))
+
     def add(self, reader: Reader, *, replay: bool) -> None:
         """Serve `reader` from now on; with `replay`, from the beginning of the log. Its socket is already watched."""
         self.readers.append(reader)
@@ -86,7 +120,7 @@ class Output:
             return self.remove(reader)
         if reader.behind:
             return None
-        self._log.keep_only_if(any(r.behind for r in self.readers))
+        self._settle()
         if self._closing:
             return self.remove(reader)
         self._reactor.wait_for(reader.sock.fileno(), reader.waits_for)
@@ -97,11 +131,12 @@ class Output:
             self.readers.remove(reader)
             self._reactor.forget(reader.sock.fileno())
             reader.close()
+            self._settle()
 
     def drain(self) -> bool:
         """Take what a container that has ended left in its pipes; True when every writer has ended too."""
         for fd in list(self._pipes):
-            while self.pump(fd):
+            while self.pump(fd, to_the_end=True):
                 pass
         return not self._pipes
 
@@ -119,7 +154,7 @@ class Output:
 
     def _let_go_of_idle(self, before: dict[int, tuple[int, int, int]]) -> None:
         """A minute without progress ends a reader that nobody would wait for otherwise."""
-        now = {id(reader): reader.place for reader in self.readers}
+        now = self._places()
         for reader in [r for r in self.readers if before.get(id(r)) == now[id(r)]]:
             self.remove(reader)
         if self.readers:

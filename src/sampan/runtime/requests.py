@@ -46,7 +46,7 @@ def handle(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> No
         return answer({"error": str(error), "exit_code": error.exit_code, "plain": error.plain})
     except OSError as error:
         return answer({"error": sentence(error), "exit_code": 125})
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except Exception as error:
         # No engine asks like this; whoever did must not be the end of the container.
         return answer({"error": f"not a request: {type(error).__name__}: {error}", "exit_code": 125})
     if reply is not None:
