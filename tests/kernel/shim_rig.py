@@ -139,7 +139,8 @@ class Rig:
             streams=[client.stream for client in clients],
         )
         self.processes[name] = started
-        self.shims[name] = parent_of(started.pid)
+        with suppress(FileNotFoundError):  # it may have ended already
+            self.shims[name] = parent_of(started.pid)
         return started
 
     def spec(self, name: str, process: dict[str, Any], resources: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,155 @@
+"""What is left when somebody is killed, at any time? The engine, a shim, the zygote; and what, after 200 starts?"""
+
+import asyncio
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from kernel.shim_rig import Client, Rig, alive, descriptors, process_of, settled, soon
+from sampan.runtime.client import StartFailed, Stdio
+
+pytestmark = pytest.mark.needs_root
+KILL_ROUNDS = 12
+CYCLES = 200
+
+
+def zygote(rig: Rig) -> int:
+    """The zygote of the rig's runtime: the parent of its shims, or the process that would become it."""
+    mine = [int(pid) for pid in children(os.getpid()) if Path(f"/proc/{pid}/comm").read_text() == "sampan:zygote\n"]
+    assert len(mine) == 1, mine
+    return mine[0]
+
+
+def children(pid: int) -> list[str]:
+    """Children of a process, of all its threads."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [child for task in tasks for child in (task / "children").read_text().split()]
+
+
+async def test_a_shim_is_killed(rig: Rig) -> None:
+    """Its container dies with it, whoever waits is told, and sweeping leaves nothing."""
+    process = await rig.start("c", "sleep 1000 & sleep 1000")
+    joined = await process.exec("e", process_of("sleep 1000"), stdio=Stdio())
+    inside = process.pids()
+    assert len(inside) == 3
+    os.kill(rig.shims["c"], signal.SIGKILL)
+    status = await soon(process.wait())
+    assert (status.code, status.error) == (137, "the container's shim ended unexpectedly")
+    assert await soon(joined.wait()) == 137
+    assert await settled(lambda: not any(alive(pid) for pid in inside))
+    assert await rig.another_runtime().reconnect("c") is None
+    await rig.runtime.sweep("c")
+    await rig.runtime.sweep("c")  # again: nothing to do
+    assert not rig.leaks()
+
+
+async def test_the_zygote_is_killed(rig: Rig) -> None:
+    """Containers do not notice; the next start has a new one."""
+    first = await rig.start("a", "sleep 1000")
+    os.kill(zygote(rig), signal.SIGKILL)
+    second = await rig.start("b", "sleep 1000")
+    joined = await first.exec("e", process_of("exit 3"), stdio=Stdio())
+    assert await soon(joined.wait()) == 3
+    assert alive(first.pid)
+    assert alive(second.pid)
+
+
+async def test_the_shim_that_waits_for_a_container_is_killed(rig: Rig) -> None:
+    await rig.runtime.ready()
+    assert await settled(lambda: children(zygote(rig)))
+    for pid in children(zygote(rig)):
+        os.kill(int(pid), signal.SIGKILL)
+    process = await rig.start("c", "exit 7")
+    assert (await soon(process.wait())).code == 7
+
+
+@pytest.mark.parametrize("victim", ["zygote", "shim"])
+async def test_somebody_is_killed_during_a_start(rig: Rig, victim: str) -> None:
+    """At moments spread over a start: it works all the same, or it fails; in both cases nothing is left over."""
+    for number in range(KILL_ROUNDS):
+        name = f"c{number}"
+        await rig.runtime.ready()
+        parent = zygote(rig)
+        starting = asyncio.create_task(rig.start(name, "sleep 1000"))
+        await asyncio.sleep(number * 0.0015)  # the moment, not a wait: every round takes another
+        victims = [parent] if victim == "zygote" else [int(pid) for pid in children(parent)]
+        for pid in victims:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        try:
+            process = await soon(starting)
+            if alive(process.pid) and victim == "zygote":
+                assert await rig.runtime.reconnect(name), "a container that was started again can be found again"
+            await process.signal(9, everyone=True)
+            assert (await soon(process.wait())).code == 137
+        except StartFailed as error:
+            assert "killed" in str(error) or "lost" in str(error) or "shim" in str(error), str(error)
+        await rig.runtime.sweep(name)
+        assert await settled(lambda: not rig.cgroups()), rig.cgroups()
+    rig.processes.clear()
+
+
+async def test_an_engine_comes_back(rig: Rig) -> None:
+    """It finds what runs, with its execs; a client never noticed."""
+    client = Client(stdin=True, framed=False)
+    process = await rig.start("c", "cat", stdio=Stdio(stdin_open=True, stdin_once=True), clients=(client,))
+    joined = await process.exec("e", process_of("sleep 0.3; exit 6"), stdio=Stdio())
+    await rig.runtime.close()
+    client.type(b"nobody is there\n")
+    assert await client.wait_for(b"there\n") == b"nobody is there\n"
+    found = await rig.another_runtime().reconnect("c")
+    assert found is not None
+    assert (found.pid, found.start_time, found.started_at) == (process.pid, process.start_time, process.started_at)
+    rig.processes["c"] = found
+    assert await settled(lambda: ("c", "exec_die", {"exec_id": "e", "code": 6}) in rig.events)
+    assert joined.pid
+    client.sock.shutdown(1)
+    assert (await soon(found.wait())).code == 0
+    assert await rig.another_runtime().reconnect("unknown") is None
+
+
+async def test_a_container_ends_while_nobody_is_there(rig: Rig) -> None:
+    """The exit is on disk; who comes at once still meets the shim, who comes later reads the file."""
+    client = Client(stdin=True)
+    process = await rig.start("c", "read x; exit 9", stdio=Stdio(stdin_open=True), clients=(client,))
+    await rig.runtime.close()
+    client.type(b"\n")
+    await client.rest()
+    runtime = rig.another_runtime()
+    assert await settled(lambda: runtime.exit_record("c") is not None)
+    record = runtime.exit_record("c")
+    assert record is not None
+    assert record.code == 9
+    found = await runtime.reconnect("c")
+    assert found is not None
+    assert await soon(found.wait()) == record
+    rig.processes["c"] = found
+    assert process.pid == found.pid
+
+
+async def test_two_hundred_starts_leave_nothing(rig: Rig) -> None:
+    """Descriptors, threads, processes, mounts, cgroups: as many as before."""
+    for name in ("warm", "up"):
+        await soon((await rig.start(name, "true", "x")).wait())
+        await rig.runtime.forget(name)
+    await settled(lambda: len(children(zygote(rig))) <= 1)
+    counted = [figures(rig)]
+    for number in range(CYCLES):
+        process = await rig.start(f"c{number}", "/bin/true", "x")
+        assert (await soon(process.wait())).code == 0
+        await rig.runtime.forget(f"c{number}")
+        rig.processes.pop(f"c{number}")
+    assert await settled(lambda: len(children(zygote(rig))) <= 1), children(zygote(rig))
+    assert await settled(lambda: figures(rig) == counted[0]), (counted, figures(rig))
+
+
+def figures(rig: Rig) -> tuple[int, int, int, int, int]:
+    """What grows when something leaks."""
+    pid = zygote(rig)
+    mounts = len(Path(f"/proc/{pid}/mountinfo").read_text().splitlines())
+    return descriptors(os.getpid()), descriptors(pid), threading.active_count(), mounts, len(rig.cgroups())
