@@ -55,7 +55,7 @@ def world(entries: Tree) -> Iterator[tuple[Path, int]]:
             place.mkdir()
         (canary / "b").write_text("canary")
         for place, content in entries:
-            plant(root.joinpath(*place), content)
+            plant(root, place, content)
         before = picture(canary), sorted(os.listdir(directory))
         fd = os.open(root, os.O_PATH | os.O_DIRECTORY)
         try:
@@ -65,12 +65,18 @@ def world(entries: Tree) -> Iterator[tuple[Path, int]]:
         assert (picture(canary), sorted(os.listdir(directory))) == before, "something outside the root was touched"
 
 
-def plant(path: Path, content: str | None) -> None:
+def plant(root: Path, place: list[str], content: str | None) -> None:
     """Make one entry, unless something is in its way."""
+    path = root
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # A parent that is a link may lead out: only plant where the path is its own real path.
-        if path.parent.resolve() != path.parent or path.is_symlink() or path.exists():
+        for part in place[:-1]:
+            path /= part
+            # A parent that is a link may lead out of the root, and so onto this machine: nothing is made through it.
+            if path.is_symlink() or part == "..":
+                return
+            path.mkdir(exist_ok=True)
+        path /= place[-1]
+        if place[-1] in (".", "..") or path.is_symlink() or path.exists():
             return
         if content is None:
             path.mkdir()
