@@ -6,13 +6,16 @@ images of any size pass through in bounded memory.
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterable, Iterator
 
-from sampan.client.endpoint import Endpoint, Tls
+from sampan.client.endpoint import Endpoint
 from sampan.client.http import BadResponse, Head, ResponseParser
 from sampan.errors import Unavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.client.tls import TlsSocket
 
 READ_SIZE = 64 * 1024
 
@@ -31,7 +34,7 @@ class CannotConnect(Unavailable):
         self.error = error
 
 
-def connect(endpoint: Endpoint) -> socket.socket:
+def connect(endpoint: Endpoint) -> socket.socket | TlsSocket:
     """A connected blocking socket. Raises CannotConnect."""
     try:
         if endpoint.path:
@@ -42,25 +45,13 @@ def connect(endpoint: Endpoint) -> socket.socket:
         tcp.settimeout(None)
         tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        return encrypt(tcp, endpoint.host, endpoint.tls) if endpoint.tls else tcp
+        if endpoint.tls is None:
+            return tcp
+        from sampan.client.tls import TlsSocket
+
+        return TlsSocket(tcp, endpoint.host, endpoint.tls)
     except OSError as error:
         raise CannotConnect(endpoint, error) from None
-
-
-def encrypt(plain: socket.socket, host: str, tls: Tls) -> socket.socket:
-    """TLS over a connected socket, with our certificate if there is one."""
-    import ssl
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if tls.verify:
-        context.load_verify_locations(tls.authority)
-    else:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if os.path.exists(tls.certificate) and os.path.exists(tls.key):
-        context.load_cert_chain(tls.certificate, tls.key)
-    return context.wrap_socket(plain, server_hostname=host)
 
 
 class Response:
@@ -87,7 +78,7 @@ class Response:
         """The whole body."""
         return b"".join(self.pieces())
 
-    def hijack(self) -> tuple[socket.socket, bytes]:
+    def hijack(self) -> tuple[socket.socket | TlsSocket, bytes]:
         """The socket, now a raw stream that belongs to the caller, and the bytes already read from it."""
         return self._connection.socket, self._first + self._parser.rest()
 
@@ -99,7 +90,7 @@ class Response:
 class Connection:
     """One connection; `idle` when it can carry the next request."""
 
-    def __init__(self, opened: socket.socket) -> None:
+    def __init__(self, opened: socket.socket | TlsSocket) -> None:
         self.socket = opened
         self.idle = True
         self._closed = False

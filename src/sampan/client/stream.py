@@ -14,6 +14,10 @@ from sampan.client.detach import Watcher
 from sampan.errors import Unavailable
 from sampan.wire.stdcopy import Decoder, Stream
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sampan.client.tls import TlsSocket
+
 READ_SIZE = 64 * 1024
 STDOUT, STDERR = 1, 2
 
@@ -26,7 +30,13 @@ class Streams:
     """One attachment. `stdin` is our file descriptor to read from, or None; `keys` are watched for when given."""
 
     def __init__(
-        self, connection: socket.socket, first: bytes, *, framed: bool, stdin: int | None = None, keys: bytes = b""
+        self,
+        connection: socket.socket | TlsSocket,
+        first: bytes,
+        *,
+        framed: bool,
+        stdin: int | None = None,
+        keys: bytes = b"",
     ) -> None:
         self._connection = connection
         self._first = first
@@ -40,6 +50,8 @@ class Streams:
         """Copy until the container's output ends (or, without `output`, until our input does). Raises Detached."""
         if self._first:
             self._screen.show(self._first)
+        if getattr(self._connection, "pending", lambda: 0)() and not self._take_output():
+            return
         if self._stdin is None:
             self._end_input()
         while output or not self._input_ended:
@@ -96,11 +108,7 @@ class Streams:
         if not self._unsent:
             return
         try:
-            if hasattr(self._connection, "pending"):  # TLS: cannot send a part
-                self._connection.sendall(self._unsent)
-                sent = len(self._unsent)
-            else:
-                sent = self._connection.send(self._unsent, socket.MSG_DONTWAIT)
+            sent = self._connection.send(self._unsent, socket.MSG_DONTWAIT)
         except BlockingIOError:
             sent = 0
         except OSError:
@@ -111,22 +119,9 @@ class Streams:
     def _end_input(self) -> None:
         self._input_ended = True
         try:
-            if hasattr(self._connection, "unwrap"):
-                self._end_tls_input()
-            else:
-                self._connection.shutdown(socket.SHUT_WR)
+            self._connection.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # the other side has already gone
-
-    def _end_tls_input(self) -> None:
-        """Send TLS's own end of data (close_notify) and go on reading: SSL_shutdown(3) does that when called once."""
-        self._connection.setblocking(False)
-        try:
-            self._connection.unwrap()  # type: ignore[attr-defined]
-        except (BlockingIOError, OSError):
-            pass
-        finally:
-            self._connection.setblocking(True)
 
 
 class Screen:
