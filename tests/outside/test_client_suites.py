@@ -1,0 +1,65 @@
+"""Do the test suites of docker-py and aiodocker pass, but for what is known not to?
+
+`docker_expected.toml` and `aiodocker_expected.toml` list what does not pass yet, each under its reason. A test that is
+not listed and fails, and one that is listed and passes, fail here.
+"""
+
+import re
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from archives import Member, docker_archive, file, link, tar
+from client_suites import AIODOCKER, DOCKER_PY, Suite, fetch, run
+from engine import Engine
+from expect import OUTSIDE
+
+# The images that the suites would pull. They get by with busybox, some files and a user of the distribution's.
+IMAGES = {
+    "docker": ["alpine:3.10", "alpine:latest", "busybox:latest", "hello-world:latest"],
+    "aiodocker": ["python:3.13-alpine", "python:3.14-alpine", "hello-world:latest"],
+}
+PASSWD = "root:x:0:0:root:/root:/bin/sh\npostgres:x:70:70::/var:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
+
+
+def python_members() -> list[Member]:
+    """This machine's Python, at the paths where it is: aiodocker's tests run programs in it."""
+    stdlib, program = Path(sysconfig.get_path("stdlib")), Path(sys.executable).resolve()
+    linked = subprocess.run(
+        ["ldd", program, *stdlib.glob("lib-dynload/*.so")], capture_output=True, text=True, check=False
+    )
+    files = {program, *(Path(path) for path in re.findall(r"(/\S+) \(0x", linked.stdout))}
+    files |= {p for p in stdlib.rglob("*") if p.suffix in {".py", ".so"} and not {"test", "dist-packages"} & {*p.parts}}
+    return [*(file(str(p).lstrip("/"), p.read_bytes()) for p in sorted(files)), link("bin/python", str(program))]
+
+
+def prepare(suite: Suite, engine: Engine, image_tar: Path) -> None:
+    """Load what the suite's tests run."""
+    members = [file("var/opt", type=b"5"), file("etc/passwd", PASSWD.encode())]
+    if suite is AIODOCKER:
+        members += python_members()
+    path = engine.root / "image.tar"
+    for name in IMAGES[suite.name]:
+        path.write_bytes(docker_archive(name, [image_tar.read_bytes(), tar(members)]))
+        assert engine.docker("load", "-i", str(path)).code == 0
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("suite", [DOCKER_PY, AIODOCKER], ids=lambda suite: suite.name)
+def test_the_clients_own_tests(own_engine: Engine, image_tar: Path, suite: Suite) -> None:
+    if OUTSIDE:
+        pytest.skip("they remove containers of others")
+    tree = fetch(suite)
+    if tree is None:
+        pytest.skip("the client's source package cannot be fetched from PyPI")
+    prepare(suite, own_engine, image_tar)
+    results = run(suite, tree, own_engine)
+    assert len(results) > 50, "the suite did not run"
+    failed = {name: why for name, why in results.items() if why}
+    listed = {name for tests in suite.expected.values() for name in tests}
+    news = {name: why for name, why in failed.items() if name not in listed}
+    assert not news, "fail, and are not listed"
+    assert not listed - failed.keys(), "are listed, and pass (or are gone): take them off the list"
