@@ -109,9 +109,11 @@ def test_a_spool_keeps_only_what_a_slow_reader_needs(tmp_path: Path) -> None:
     assert spool.size == 0
     spool.keep_only_if(True)
     assert spool.append(1, 1, b"x" * 500)
-    assert not spool.append(1, 2, b"x" * 600)
+    assert not spool.is_full
+    assert spool.append(1, 2, b"x" * 600)
+    assert spool.is_full
     spool.keep_only_if(False)
-    assert spool.size == 0
+    assert spool.size == 0 and not spool.is_full
     spool.close()
 
 
