@@ -139,7 +139,7 @@ class Rig:
             streams=[client.stream for client in clients],
         )
         self.processes[name] = started
-        with suppress(FileNotFoundError):  # it may have ended already
+        with suppress(OSError):  # it may have ended already
             self.shims[name] = parent_of(started.pid)
         return started
 
