@@ -47,11 +47,11 @@ def limit(process: ProcessPlan) -> None:
             os.setpriority(os.PRIO_PROCESS, 0, nice)
 
 
-def adjust_oom_score(score: int | None) -> None:
+def adjust_oom_score(score: int | None, pid: int | str = "self") -> None:
     """Write oom_score_adj (proc_pid_oom_score_adj(5)). Raises StartFailed when the score may not be lowered."""
     if score is None:
         return
-    fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+    fd = os.open(f"/proc/{pid}/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(fd, str(score).encode())
     except OSError as error:

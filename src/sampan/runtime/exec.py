@@ -21,14 +21,14 @@ from sampan.runtime.status import StartFailed
 from sampan.runtime.steps import failure, sentence, step
 
 NAMESPACE_FILES = (
-    # As for the first process: the user namespace first.
-    ("user", CloneFlag.NEWUSER),
     ("ipc", CloneFlag.NEWIPC),
     ("uts", CloneFlag.NEWUTS),
     ("net", CloneFlag.NEWNET),
     ("cgroup", CloneFlag.NEWCGROUP),
     ("time", CloneFlag.NEWTIME),
     ("mnt", CloneFlag.NEWNS),
+    # Last: who is in it has no more power over those of the others that it does not own (user_namespaces(7)).
+    ("user", CloneFlag.NEWUSER),
 )
 
 

@@ -72,7 +72,7 @@ def run(plan: ContainerPlan, given: Inherited) -> NoReturn:
         if plan.new_namespaces & CloneFlag.NEWUSER:
             # Nothing can be done before the parent has said who is who in here.
             supplies = _receive(channel)
-        if plan.uid_maps:
+        if plan.in_user_namespace:
             namespaces.become_root_inside()
         _host_side(plan)
     with step(channel, "2 join the cgroup"):
@@ -123,7 +123,8 @@ def _host_side(plan: ContainerPlan) -> None:
         except OSError:
             pass
     # Through the host's procfs, which no image can have prepared: the container's is mounted later (P2, A09).
-    credentials.adjust_oom_score(plan.process.oom_score_adj)
+    if not plan.in_user_namespace:
+        credentials.adjust_oom_score(plan.process.oom_score_adj)
     if plan.new_namespaces & CloneFlag.NEWNET:
         set_up("lo")
     if plan.init:

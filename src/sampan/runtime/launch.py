@@ -12,9 +12,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from sampan.linux.cgroupfs import Hierarchy
-from sampan.linux.sched import CloneFlag, clone3, setns
+from sampan.linux.sched import CloneFlag
 from sampan.runtime import init, namespaces
 from sampan.runtime.cgroup import Cgroup
+from sampan.runtime.clone import clone_into
+from sampan.runtime.credentials import adjust_oom_score
 from sampan.runtime.hooks import run_hooks, state_of
 from sampan.runtime.plan import ContainerPlan
 from sampan.runtime.protocol import receive, send
@@ -75,10 +77,10 @@ def _clone(
             temporary.callback(os.close, unified)
         ours, theirs = socket.socketpair()
         temporary.callback(theirs.close)
-        pid, pidfd = _clone_into(joined, namespaces.clone_flags(plan), unified)
+        pid, pidfd, left = clone_into(joined, namespaces.clone_flags(plan), unified)
         if pid == 0:
             ours.close()
-            given = init.Inherited(channel=theirs, stdio=tuple(stdio), joined=joined, hold=hold, preserve=preserve)
+            given = init.Inherited(channel=theirs, stdio=tuple(stdio), joined=left, hold=hold, preserve=preserve)
             init.run(plan, given)
     return Launched(pid=pid, pidfd=pidfd, channel=ours)
 
@@ -87,6 +89,9 @@ def _supply(plan: ContainerPlan, cgroup: Cgroup, launched: Launched) -> None:
     """Make what the child waits for, and hand it over. Raises OSError, StartFailed."""
     if plan.new_namespaces & CloneFlag.NEWUSER:
         namespaces.write_id_maps(launched.pid, plan)
+    if plan.in_user_namespace:
+        # Out here, for root in there may not lower it; nor even write it, since the child is not dumpable (proc(5)).
+        adjust_oom_score(plan.process.oom_score_adj, launched.pid)
     cgroup.create(plan.cgroup)
     with ExitStack() as temporary:
         fds = [make_overlay(plan.overlay)] if plan.overlay else []
@@ -101,22 +106,6 @@ def _supply(plan: ContainerPlan, cgroup: Cgroup, launched: Launched) -> None:
                 send(launched.channel, {"go": True}, fds)
         except BrokenPipeError:
             pass  # the child has failed already, and its report is waiting to be read
-
-
-def _clone_into(joined: Sequence[tuple[int, int]], flags: CloneFlag, unified: int | None) -> tuple[int, int]:
-    """clone3(2) inside the pid namespace to join, if there is one: only a new child can be in it (setns(2))."""
-    target = next((fd for flag, fd in joined if flag == CloneFlag.NEWPID), None)
-    if target is None:
-        return clone3(flags, cgroup_fd=unified)
-    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        setns(target, CloneFlag.NEWPID)
-        pid, pidfd = clone3(flags, cgroup_fd=unified)
-        if pid:
-            setns(own, CloneFlag.NEWPID)
-        return pid, pidfd
-    finally:
-        os.close(own)
 
 
 def _converse(launched: Launched) -> None:

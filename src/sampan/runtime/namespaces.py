@@ -2,8 +2,8 @@
 
 New ones come with clone3(2) itself, but for two: the cgroup namespace, whose root is the cgroup the caller is in when
 it is made, and the time namespace, whose offsets must be set before anybody is inside (namespaces(7),
-cgroup_namespaces(7), time_namespaces(7)). Existing ones are joined with setns(2), the user namespace first, for it owns
-the others.
+cgroup_namespaces(7), time_namespaces(7)). Existing ones are joined with setns(2), by `clone.py` where
+a user namespace is new or among them.
 """
 
 import os

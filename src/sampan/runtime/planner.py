@@ -127,6 +127,11 @@ def _check(plan: ContainerPlan, linux: Mapping[str, Any]) -> None:
         raise InvalidRequest("unable to restrict sys entries without a private MNT namespace")
     if plan.time_offsets and not new & CloneFlag.NEWTIME:
         raise InvalidRequest("time namespace offsets specified, but time namespace isn't enabled in the config")
+    if not new & CloneFlag.NEWNS and CloneFlag.NEWNS not in has:
+        # Its mounts would be the host's, and chroot(2) alone is no wall (P3).
+        raise NotSupported('a container needs a mount namespace: add {"type": "mount"} to linux.namespaces')
+    if CloneFlag.NEWNS in has and plan.mounts:
+        raise InvalidRequest("mounts cannot be made in a mount namespace that is joined: take them out of the spec")
     if linux.get("mountLabel") or linux.get("intelRdt"):
         raise NotSupported("mount labels and Intel RDT are not supported: take them out of the spec")
     for name, _ in plan.sysctls:
