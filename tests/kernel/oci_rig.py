@@ -137,7 +137,7 @@ def bundles() -> Iterator[Bundle]:
     # Not below pytest's directory, which root in a user namespace may not even search.
     path = Path(tempfile.mkdtemp(prefix="sampan-oci-"))
     path.chmod(0o755)
-    group = f"/sampan-test-{os.getpid()}"
+    group = f"/sampan-test-{os.getpid()}-{path.name}"
     fill(path / "rootfs")
     bundle = Bundle(path, path / "state", group)
     bundle.spec["process"]["terminal"] = False
