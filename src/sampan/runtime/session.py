@@ -172,11 +172,11 @@ class Session:
         self._pidfd = -1
         code = os.waitstatus_to_exitcode(status)
         self._code = code if code >= 0 else 128 - code
+        # Told before the client can see its stream end: it asks for the exit code the moment that it does.
+        self._on_exit(self, self._code)
         for fd in list(self._pipes):
             if not self._pending:
                 self._output(fd)
-        # Told before the client sees its stream end: a client asks for the exit code the moment that it does.
-        self._on_exit(self, self._code)
         if self._pipes or self._pending:
             self._reactor.later(LINGER_SECONDS, partial(self._linger, len(self._pending), IDLE_ROUNDS))
         self._maybe_finish()
