@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 static void say(const char *name, long result) {
@@ -64,7 +63,8 @@ static void system_calls(void) {
     IN_CHILD("socket(AF_VSOCK)", socket(40, SOCK_STREAM, 0));
     IN_CHILD("socket(AF_UNIX)", socket(AF_UNIX, SOCK_STREAM, 0));
     IN_CHILD("socket(AF_PACKET)", socket(AF_PACKET, SOCK_RAW, 0));
-    IN_CHILD("clock_settime(CLOCK_REALTIME)", ({ struct timespec never = {0, -1}; syscall(SYS_clock_settime, 0, &never); }));
+    // An address that cannot be read: EFAULT where the call is allowed, and the clock stays.
+    IN_CHILD("clock_settime(CLOCK_REALTIME)", syscall(SYS_clock_settime, 0, 1));
 }
 
 #if defined(__x86_64__)
