@@ -121,7 +121,7 @@ CASES = {
     "own_dev": Case({"Binds": ["/dev:/dev"]}),
     "read_only": Case({"ReadonlyRootfs": True, "Tmpfs": {"/tmp": ""}, "IpcMode": "none"}),
     "unconfined": Case(
-        {"SecurityOpt": ["seccomp=unconfined"], "MaskedPaths": [], "ReadonlyPaths": [], "Runtime": "runc"},
+        {"SecurityOpt": ["seccomp=unconfined"], "MaskedPaths": [], "ReadonlyPaths": []},
     ),
     "custom_seccomp": Case(
         {"SecurityOpt": ['seccomp={"defaultAction":"SCMP_ACT_ALLOW"}'], "Sysctls": {"net.ipv4.ip_forward": "1"}},
