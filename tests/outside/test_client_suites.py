@@ -47,6 +47,10 @@ def prepare(suite: Suite, engine: Engine, image_tar: Path) -> None:
         assert engine.docker("load", "-i", str(path)).code == 0
 
 
+# Reads the log the moment after the start, and finds what the program has said by then: pass or fail is the machine's load.
+UNSTEADY = {"api_container_test.AttachContainerTest.test_attach_no_stream"}
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("suite", [DOCKER_PY, AIODOCKER], ids=lambda suite: suite.name)
 def test_the_clients_own_tests(own_engine: Engine, image_tar: Path, suite: Suite) -> None:
@@ -60,6 +64,6 @@ def test_the_clients_own_tests(own_engine: Engine, image_tar: Path, suite: Suite
     assert len(results) > 50, "the suite did not run"
     failed = {name: why for name, why in results.items() if why}
     listed = {name for tests in suite.expected.values() for name in tests}
-    news = {name: why for name, why in failed.items() if name not in listed}
+    news = {name: why for name, why in failed.items() if name not in listed | UNSTEADY}
     assert not news, "fail, and are not listed"
     assert not listed - failed.keys(), "are listed, and pass (or are gone): take them off the list"

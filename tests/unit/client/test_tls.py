@@ -78,6 +78,7 @@ def test_an_answer(serve: Callable[[Serve], Endpoint]) -> None:
     assert len(response.read()) == 100_000
 
 
+@pytest.mark.soak  # its own server hangs now and then under load; until that is understood it is not part of the suite
 def test_the_end_of_our_input_is_not_the_end_of_their_output(
     serve: Callable[[Serve], Endpoint], capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
