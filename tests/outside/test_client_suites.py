@@ -47,7 +47,7 @@ def prepare(suite: Suite, engine: Engine, image_tar: Path) -> None:
         assert engine.docker("load", "-i", str(path)).code == 0
 
 
-# Reads the log the moment after the start, and finds what the program has said by then: pass or fail is the machine's load.
+# Reads the log right after the start, and finds what the program has said by then: the load decides.
 UNSTEADY = {"api_container_test.AttachContainerTest.test_attach_no_stream"}
 
 
