@@ -79,7 +79,11 @@ class Streams:
         """Show what has come; False at the end of the stream."""
         while True:
             try:
-                data = self._connection.recv(READ_SIZE)
+                # Never waits here: what made an encrypted connection readable may hold no data, and the other side may
+                # be waiting for our input.
+                data = self._connection.recv(READ_SIZE, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return True
             except ConnectionResetError:
                 return False
             if not data:

@@ -58,13 +58,16 @@ class TlsSocket:
                 self._fill()
         self._flush()
 
-    def recv(self, size: int) -> bytes:
-        """At least one byte; none at the end."""
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """At least one byte; none at the end. With MSG_DONTWAIT: BlockingIOError when what came has no data in it.
+
+        That happens: a session ticket, or the first part of a record, makes the socket readable but is nothing to read.
+        """
         while True:
             try:
                 return self._session.read(size)
             except ssl.SSLWantReadError:
-                self._fill()
+                self._fill(flags)
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
                 return b""
 
@@ -107,16 +110,21 @@ class TlsSocket:
         self._plain.close()
 
     def _flush(self) -> None:
-        self._plain.sendall(self._sealed + self._outgoing.read())
+        sealed = self._sealed + self._outgoing.read()
         self._sealed = b""
+        if sealed:
+            self._plain.sendall(sealed)
 
-    def _fill(self) -> None:
+    def _fill(self, flags: int = 0) -> None:
         if self._sealed:
             # Behind what `send` still owes, and not waited for: the caller is here because it wants to read.
             self._sealed += self._outgoing.read()
         else:
-            self._flush()
-        data = self._plain.recv(READ_SIZE)
+            try:
+                self._flush()
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # they read no more; what they said before is read all the same
+        data = self._plain.recv(READ_SIZE, flags)
         if data:
             self._incoming.write(data)
         else:
