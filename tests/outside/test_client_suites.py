@@ -65,5 +65,5 @@ def test_the_clients_own_tests(own_engine: Engine, image_tar: Path, suite: Suite
     failed = {name: why for name, why in results.items() if why}
     listed = {name for tests in suite.expected.values() for name in tests}
     news = {name: why for name, why in failed.items() if name not in listed | UNSTEADY}
-    assert not news, "fail, and are not listed"
+    assert not news, f"fail, and are not listed: {news}"
     assert not listed - failed.keys(), "are listed, and pass (or are gone): take them off the list"

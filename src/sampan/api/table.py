@@ -84,7 +84,7 @@ ROUTES = (
     Route("POST", "/images/{name}/tag", images.tag),
     Route("DELETE", "/images/{name}", images.remove),
     Route("GET", "/distribution/{name}/json", absent.registry),
-    Route("POST", "/commit", absent.operation),
+    Route("POST", "/commit", containers.commit),
     Route("POST", "/build", absent.build),
     Route("POST", "/build/prune", absent.build_prune),
     Route("POST", "/build/cancel", absent.build),

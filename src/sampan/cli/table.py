@@ -36,6 +36,7 @@ EXEC = Entry("exec", "Execute a command in a running container", COMMON)
 PS = Entry("ps", "List containers", COMMON)
 IMAGES = Entry("images", "List images", COMMON)
 INFO = Entry("info", "Display system-wide information", COMMON)
+COMMIT = Entry("commit", "Create a new image from a container's changes")
 ATTACH = Entry("attach", "Attach local standard input, output, and error streams to a running container")
 CREATE = Entry("run:CREATE", "Create a new container")
 EVENTS = Entry("events", "Show events from the engine as they happen")
@@ -72,6 +73,7 @@ COMMANDS: dict[str, Entry] = {
     "system": Entry("", "Manage the engine", MANAGEMENT),
     "volume": Entry("", "Manage volumes", MANAGEMENT),
     "attach": ATTACH,
+    "commit": COMMIT,
     "completion": Entry("completion", "Print a shell's completion script (bash, zsh or fish)"),
     "__complete": Entry("completion:COMPLETE", "Candidates for the last word", hidden=True),
     "create": CREATE,
@@ -99,6 +101,7 @@ COMMANDS: dict[str, Entry] = {
     "update": UPDATE,
     "wait": WAIT,
     "container attach": again(ATTACH),
+    "container commit": again(COMMIT),
     "container create": again(CREATE),
     "container exec": again(EXEC),
     "container inspect": Entry("inspect:CONTAINER", "Display detailed information on one or more containers"),
@@ -147,7 +150,6 @@ COMMANDS: dict[str, Entry] = {
     "builder": later("Manage builds"),
     "buildx": later("Build with BuildKit"),
     "checkpoint": later("Manage checkpoints"),
-    "commit": later("Create a new image from a container's changes"),
     "compose": later("Run services described in a compose file"),
     "context": later("Manage contexts"),
     "cp": later("Copy files between a container and this machine"),
@@ -162,7 +164,6 @@ COMMANDS: dict[str, Entry] = {
     "search": later("Search a registry for images"),
     "stats": later("Show the resource usage of containers"),
     "swarm": later("Manage a swarm"),
-    "container commit": later("Create a new image from a container's changes"),
     "container cp": later("Copy files between a container and this machine"),
     "container diff": later("Show what a container changed in its filesystem"),
     "container export": later("Export a container's filesystem as a tar archive"),

@@ -86,6 +86,8 @@ async def _take_up(engine: Engine, container: Container, process: Process) -> No
     sandbox = Sandbox(container_id=container.id, namespace=f"/proc/{process.pid}/ns/net")
     for name in container.networks:
         await engine.networks.join(name, sandbox, Wishes())
+    if container.state.status is Status.RUNNING:
+        await process.resume()  # a commit may have been cut while it had the container frozen
     engine.processes[container.id] = process
     engine.spawn(die.watch(engine, container.id, process), f"watch {container.name}")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sampan.containers import (
     attach,
+    commit,
     create,
     exec,
     inspect,
@@ -114,6 +115,10 @@ class Containers:
     async def unpause(self, reference: str) -> None:
         """Thaw it."""
         await pause.unpause(self.engine, reference)
+
+    async def commit(self, reference: str, wish: commit.Wish, make_image: commit.MakeImage) -> str:
+        """Make an image of it; the image's ID."""
+        return await commit.commit(self.engine, reference, wish, make_image)
 
     async def rename(self, reference: str, name: str) -> None:
         """Give it another name."""

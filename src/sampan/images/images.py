@@ -5,13 +5,15 @@ write files), so the API runs them in threads.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sampan.content.store import Blobs, Readable
 from sampan.db import Database
 from sampan.errors import NotFound
 from sampan.events import Events
-from sampan.images import from_host, history, importing, inspect, listing, load, prune, remove, save, tag
+from sampan.images import commit, from_host, history, importing, inspect, listing, load, prune, remove, save, tag
+from sampan.images.commit import Step
 from sampan.images.image import Image
 from sampan.images.inspect import Version
 from sampan.images.load import Emit
@@ -135,6 +137,15 @@ class Images:
         image = importing.import_tar(self.store, stream, reference, changes=changes, message=message, platform=platform)
         self._announce_made(image, reference)
         emit({"status": image.id})
+        return image
+
+    def commit(self, parent_id: Digest, upper: Path | None, step: Step, reference: Reference | None) -> Image:
+        """Make an image of one that is here ("" for none) and the changes in a writable tree; see `images.commit`."""
+        parent = self.store.by_id(parent_id) if parent_id else None
+        references = [reference.with_default_tag()] if reference else []
+        image = commit.commit(self.store, parent, upper, step, references)
+        for name in references:
+            self._announce("tag", image, name.familiar)
         return image
 
     def from_host(self, reference: str, programs: Sequence[str] = (), emit: Emit = ignore) -> Image:

@@ -71,7 +71,7 @@ def inspect(image: Image, *, version: Version = (1, 51), driver: str = "overlay2
         "RepoTags": image.repo_tags,
         "RepoDigests": image.repo_digests,
         "Parent": image.parent,
-        "Comment": image.config.comment,
+        "Comment": image.config.comment or next((step.comment for step in image.config.history[-1:]), ""),
     }
     if image.created or version < _WITHOUT_VIRTUAL_SIZE:
         shown["Created"] = _go_time(image.created)

@@ -122,12 +122,13 @@ def insert(
     blobs: Iterable[Digest],
     *,
     manifest: str = "",
+    parent: str = "",
 ) -> None:
     """Make the image, or bring a hidden one back; what is there already stays as it is."""
     cursor.execute(
-        "INSERT INTO images (id, manifest) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET hidden = 0, "
+        "INSERT INTO images (id, manifest, parent) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET hidden = 0, "
         "manifest = CASE WHEN manifest = '' THEN excluded.manifest ELSE manifest END",
-        (image_id, manifest),
+        (image_id, manifest, parent),
     )
     cursor.executemany(
         "INSERT OR IGNORE INTO image_layers (image, position, diff_id, size) VALUES (?, ?, ?, ?)",

@@ -191,15 +191,19 @@ class ImageStore:
         *,
         blobs: Iterable[Digest] = (),
         manifest: str = "",
+        parent: str = "",
         tagged_ns: int = 0,
     ) -> Image:
-        """Make an image of content and layers that are here (and leased), named by `references`."""
+        """Make an image of content and layers that are here (and leased), named by `references`.
+
+        One that is here already keeps the parent and the manifest that it has.
+        """
         image_id = config.digest
         layers = [(diff_id, self.layers.files_bytes(diff_id)) for diff_id in config.diff_ids]
         with self.lease() as lease:
             lease.put_bytes(config.data)
             with self.database.transaction(durable=True) as cursor:
-                rows.insert(cursor, image_id, layers, [image_id, *blobs], manifest=manifest)
+                rows.insert(cursor, image_id, layers, [image_id, *blobs], manifest=manifest, parent=parent)
                 for reference in references:
                     rows.name(cursor, reference, image_id)
                 if tagged_ns:

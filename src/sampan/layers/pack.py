@@ -14,6 +14,7 @@ import stat
 from collections.abc import Generator, Iterator, Mapping
 
 from sampan.errors import InvalidRequest
+from sampan.layers import mount_points
 from sampan.layers.encode import END_OF_ARCHIVE, encode, padding
 from sampan.layers.stream import CHUNK_BYTES
 from sampan.layers.tar import NO_XATTRS, Kind, Member
@@ -33,11 +34,19 @@ KINDS = {
 }
 
 
-def pack(directory: str | os.PathLike[str]) -> Iterator[bytes]:
-    """The bytes of the tar of the changes in `directory`; sockets are left out, as nothing could use them."""
+def pack(directory: str | os.PathLike[str], *, as_docker: bool = False) -> Iterator[bytes]:
+    """The bytes of the tar of the changes in `directory`; sockets are left out, as nothing could use them.
+
+    `as_docker` leaves out what docker's layers never have: the root directory itself and the engine's own mount points.
+    """
     top = os.open(directory, OPEN_DIRECTORY)
     try:
-        yield from _Packer(top).members()
+        packer = _Packer(top)
+        if as_docker:
+            packer.omitted = mount_points.untouched(packer.open)
+        else:
+            yield from packer.root()
+        yield from packer.members()
         yield END_OF_ARCHIVE
     finally:
         os.close(top)
@@ -46,12 +55,12 @@ def pack(directory: str | os.PathLike[str]) -> Iterator[bytes]:
 class _Packer:
     def __init__(self, top: int) -> None:
         self._top = top
+        self.omitted: frozenset[bytes] = frozenset()
         self._first_names: dict[tuple[int, int], bytes] = {}  # (device, inode) -> the path that was written first
 
     def members(self) -> Iterator[bytes]:
         """All members with their data, depth first."""
         levels = [(b"", iter(self._names(b"")))]
-        yield from self._root()
         while levels:
             path, names = levels[-1]
             name = next(names, None)
@@ -59,17 +68,20 @@ class _Packer:
                 levels.pop()
                 continue
             below = path + b"/" + name if path else name
+            if below in self.omitted:
+                continue
             is_directory = yield from self._member(path, name, below)
             if is_directory:
                 levels.append((below, iter(self._names(below))))
 
-    def _root(self) -> Iterator[bytes]:
+    def root(self) -> Iterator[bytes]:
+        """The member for the top itself."""
         member = _member(b"./", os.fstat(self._top), _xattrs(self._top))
         yield encode(member)
         yield from _opaque_marker(member, OPAQUE_NAME, self._top)
 
     def _names(self, path: bytes) -> list[bytes]:
-        directory = self._open(path)
+        directory = self.open(path)
         try:
             names = sorted(os.fsencode(name) for name in os.listdir(directory))
         finally:
@@ -78,12 +90,13 @@ class _Packer:
             raise InvalidRequest(f"a file whose name begins with {PREFIX.decode()!r} cannot be kept in a layer")
         return names
 
-    def _open(self, path: bytes) -> int:
+    def open(self, path: bytes) -> int:
+        """A directory below the top, no link followed on the way."""
         return openat2(self._top, os.fsdecode(path) or ".", OPEN_DIRECTORY, 0, BENEATH)
 
     def _member(self, parent: bytes, name: bytes, path: bytes) -> Generator[bytes, None, bool]:
         """One member with its data; returns whether it is a directory."""
-        directory = self._open(parent)
+        directory = self.open(parent)
         try:
             try:
                 status = os.stat(name, dir_fd=directory, follow_symlinks=False)

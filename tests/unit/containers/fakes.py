@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sampan.errors import NotFound
@@ -67,6 +68,9 @@ class Snapshots:
 
     def usage(self, key: str) -> int:
         return 7
+
+    def upper(self, key: str) -> Path:
+        return Path("/nowhere") / key
 
     def exists(self, key: str) -> bool:
         return key in self.trees

@@ -9,8 +9,11 @@ from aiohttp import web
 
 from sampan.api import compatibility, reply
 from sampan.api.call import Call
+from sampan.containers.commit import Wish
 from sampan.errors import InvalidRequest
-from sampan.wire.containers import HostConfig, decode_create
+from sampan.images.importing import import_reference
+from sampan.wire.bodies import decode
+from sampan.wire.containers import ContainerConfig, HostConfig, decode_create
 from sampan.wire.versions import Version
 
 if TYPE_CHECKING:
@@ -103,6 +106,21 @@ async def update(engine: "Engine", call: Call) -> web.StreamResponse:
     """`POST /containers/{id}/update`."""
     body = compatibility.update(await call.body(HostConfig), call.version)
     return reply.json({"Warnings": await engine.containers.update(call.name, body)})
+
+
+async def commit(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /commit`."""
+    body = await call.json()
+    wish = Wish(
+        reference=import_reference(call.text("repo"), call.text("tag")),
+        author=call.text("author"),
+        comment=call.text("comment"),
+        changes=call.texts("changes"),
+        config=None if body.strip() in (b"", b"null") else decode(body, ContainerConfig),
+        pause=call.flag("pause", default=True),
+    )
+    image_id = await engine.containers.commit(call.text("container"), wish, engine.images.commit)
+    return reply.json({"Id": image_id}, status=201)
 
 
 async def remove(engine: "Engine", call: Call) -> web.StreamResponse:
