@@ -37,11 +37,12 @@ KINDS = {
 def pack(directory: str | os.PathLike[str], *, as_docker: bool = False) -> Iterator[bytes]:
     """The bytes of the tar of the changes in `directory`; sockets are left out, as nothing could use them.
 
-    `as_docker` leaves out what docker's layers never have: the root directory itself and the engine's own mount points.
+    `as_docker` leaves out what docker's layers never have: the root directory itself, the engine's own mount points,
+    fractions of seconds.
     """
     top = os.open(directory, OPEN_DIRECTORY)
+    packer = _Packer(top, seconds=as_docker)
     try:
-        packer = _Packer(top)
         if as_docker:
             packer.omitted = mount_points.untouched(packer.open)
         else:
@@ -49,12 +50,15 @@ def pack(directory: str | os.PathLike[str], *, as_docker: bool = False) -> Itera
         yield from packer.members()
         yield END_OF_ARCHIVE
     finally:
+        packer.close()
         os.close(top)
 
 
 class _Packer:
-    def __init__(self, top: int) -> None:
+    def __init__(self, top: int, *, seconds: bool) -> None:
         self._top = top
+        self._encode = _encode_seconds if seconds else encode
+        self._here, self._directory = b"", os.dup(top)  # where the last member was, as most of the next are
         self.omitted: frozenset[bytes] = frozenset()
         self._first_names: dict[tuple[int, int], bytes] = {}  # (device, inode) -> the path that was written first
 
@@ -77,11 +81,19 @@ class _Packer:
     def root(self) -> Iterator[bytes]:
         """The member for the top itself."""
         member = _member(b"./", os.fstat(self._top), _xattrs(self._top))
-        yield encode(member)
-        yield from _opaque_marker(member, OPAQUE_NAME, self._top)
+        yield self._encode(member)
+        if _is_opaque(self._top):
+            yield self._encode(_opaque_marker(member, OPAQUE_NAME))
+
+    def close(self) -> None:
+        """Let go of the directory that was looked at last."""
+        os.close(self._directory)
 
     def _names(self, path: bytes) -> list[bytes]:
-        directory = self.open(path)
+        try:
+            directory = self.open(path)
+        except FileNotFoundError:
+            return []  # gone since its own member was written
         try:
             names = sorted(os.fsencode(name) for name in os.listdir(directory))
         finally:
@@ -96,61 +108,71 @@ class _Packer:
 
     def _member(self, parent: bytes, name: bytes, path: bytes) -> Generator[bytes, None, bool]:
         """One member with its data; returns whether it is a directory."""
-        directory = self.open(parent)
         try:
+            directory = self._parent(parent)
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return False  # gone since the directory was listed
+        kind = KINDS.get(stat.S_IFMT(status.st_mode))
+        if kind is Kind.CHARACTER and status.st_rdev == 0:
+            yield self._encode(_whiteout(parent, name, status))
+        elif kind is Kind.DIRECTORY:
+            opened = os.open(name, OPEN_DIRECTORY, dir_fd=directory)
             try:
-                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            except FileNotFoundError:
-                return False  # gone since the directory was listed
-            kind = KINDS.get(stat.S_IFMT(status.st_mode))
-            if kind is Kind.CHARACTER and status.st_rdev == 0:
-                yield encode(_whiteout(parent, name, status))
-            elif kind is Kind.DIRECTORY:
-                opened = os.open(name, OPEN_DIRECTORY, dir_fd=directory)
-                try:
-                    member = _member(path, status, _xattrs(opened))
-                    yield encode(member)
-                    yield from _opaque_marker(member, path + b"/" + OPAQUE_NAME, opened)
-                finally:
-                    os.close(opened)
-            elif kind:
-                yield from self._file(directory, name, path, status)
-            return kind is Kind.DIRECTORY
-        finally:
-            os.close(directory)
+                member = _member(path, status, _xattrs(opened))
+                yield self._encode(member)
+                if _is_opaque(opened):
+                    yield self._encode(_opaque_marker(member, path + b"/" + OPAQUE_NAME))
+            finally:
+                os.close(opened)
+        elif kind:
+            yield from self._file(directory, name, path, status)
+        return kind is Kind.DIRECTORY
+
+    def _parent(self, path: bytes) -> int:
+        if path != self._here:
+            opened = self.open(path)
+            os.close(self._directory)
+            self._here, self._directory = path, opened
+        return self._directory
 
     def _file(self, directory: int, name: bytes, path: bytes, status: os.stat_result) -> Iterator[bytes]:
         first = self._first_names.get((status.st_dev, status.st_ino)) if status.st_nlink > 1 else None
         if first:
-            yield encode(_member(path, status, NO_XATTRS)._replace(kind=Kind.HARDLINK, link=first, size=0))
+            yield self._encode(_member(path, status, NO_XATTRS)._replace(kind=Kind.HARDLINK, link=first, size=0))
             return
         if status.st_nlink > 1:
             self._first_names[status.st_dev, status.st_ino] = path
         if stat.S_ISREG(status.st_mode):
-            yield from _regular(directory, name, path)
+            yield from self._regular(directory, name, path)
             return
         member = _member(path, status, NO_XATTRS)
         if member.kind is Kind.SYMLINK:
             member = member._replace(link=os.readlink(name, dir_fd=directory))
-        yield encode(member)
+        yield self._encode(member)
+
+    def _regular(self, directory: int, name: bytes, path: bytes) -> Iterator[bytes]:
+        try:
+            descriptor = os.open(name, OPEN_FILE, dir_fd=directory)
+        except FileNotFoundError:
+            return
+        try:
+            member = _member(path, os.fstat(descriptor), _xattrs(descriptor))
+            yield self._encode(member)
+            missing = member.size
+            while missing:
+                data = os.read(descriptor, min(missing, CHUNK_BYTES))
+                if not data:
+                    data = bytes(min(missing, CHUNK_BYTES))  # it shrank
+                missing -= len(data)
+                yield data
+            yield padding(member.size)
+        finally:
+            os.close(descriptor)
 
 
-def _regular(directory: int, name: bytes, path: bytes) -> Iterator[bytes]:
-    descriptor = os.open(name, OPEN_FILE, dir_fd=directory)
-    try:
-        status = os.fstat(descriptor)
-        member = _member(path, status, _xattrs(descriptor))
-        yield encode(member)
-        missing = member.size
-        while missing:
-            data = os.read(descriptor, min(missing, CHUNK_BYTES))
-            if not data:
-                data = bytes(min(missing, CHUNK_BYTES))  # it shrank
-            missing -= len(data)
-            yield data
-        yield padding(member.size)
-    finally:
-        os.close(descriptor)
+def _encode_seconds(member: Member) -> bytes:
+    return encode(member._replace(mtime_ns=member.mtime_ns - member.mtime_ns % 10**9))
 
 
 def _member(path: bytes, status: os.stat_result, xattrs: Mapping[bytes, bytes]) -> Member:
@@ -168,13 +190,15 @@ def _whiteout(parent: bytes, name: bytes, status: os.stat_result) -> Member:
     return Member(path, Kind.FILE, 0o600, status.st_uid, status.st_gid, 0, mtime_ns, b"", (0, 0), NO_XATTRS, 0)
 
 
-def _opaque_marker(directory: Member, path: bytes, descriptor: int) -> Iterator[bytes]:
+def _is_opaque(descriptor: int) -> bool:
     try:
-        if os.getxattr(descriptor, OPAQUE_XATTR) != OPAQUE_VALUE:
-            return
+        return os.getxattr(descriptor, OPAQUE_XATTR) == OPAQUE_VALUE
     except OSError:
-        return  # no such attribute, or a filesystem without
-    yield encode(directory._replace(path=path, kind=Kind.FILE, mode=0o600, xattrs=NO_XATTRS))
+        return False  # no such attribute, or a filesystem without
+
+
+def _opaque_marker(directory: Member, path: bytes) -> Member:
+    return directory._replace(path=path, kind=Kind.FILE, mode=0o600, xattrs=NO_XATTRS)
 
 
 def _xattrs(descriptor: int) -> dict[bytes, bytes]:
