@@ -10,21 +10,20 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from sampan.containers import defaults, modes, names, verify
+from sampan.containers import defaults, modes, names, networking, verify
 from sampan.containers.engine import Engine
 from sampan.containers.model import Container
 from sampan.errors import InvalidRequest, NotFound
 from sampan.images.image import Image
 from sampan.networks import mode as network_mode
 from sampan.networks.mode import Mode
-from sampan.networks.model import Wishes
 from sampan.oci.platform import parse_platform, satisfies
 from sampan.wire.containers import ContainerCreate, EndpointSettings, HostConfig
 
 
 async def create(engine: Engine, name: str | None, request: ContainerCreate, platform: str) -> tuple[str, list[str]]:
     """Make a container; returns its id and warnings. Nothing is kept when it raises, and it is safe when it returns."""
-    network = _network(engine, request)
+    network, networks = _networks(engine, request)
     asked, warnings = verify.settle(
         request.config, request.host_config, network, host=engine.host, options=engine.options
     )
@@ -46,7 +45,7 @@ async def create(engine: Engine, name: str | None, request: ContainerCreate, pla
             diff_ids=tuple(image.diff_ids) if image else (),
             config=defaults.with_names(config, network, container_id=container_id, host=engine.host),
             host=defaults.with_daemons(asked, network, host=engine.host, options=engine.options),
-            networks=(network.network,) if network.network else (),
+            networks=networks,
         )
         await engine.rows.add(container)
     await _check_image_is_still_there(engine, container)
@@ -61,35 +60,21 @@ async def _check_image_is_still_there(engine: Engine, container: Container) -> N
         raise NotFound(f"No such image: {container.config.image}")
 
 
-def _network(engine: Engine, request: ContainerCreate) -> Mode:
-    """The network mode, after a look at whether the network can grant what is asked of it."""
+def _networks(engine: Engine, request: ContainerCreate) -> tuple[Mode, dict[str, EndpointSettings]]:
+    """The network mode and the networks to join, after a look at whether they can grant what is asked of them."""
     if request.config.network_disabled:
-        return Mode(network="none")
+        return Mode(network="none"), {"none": EndpointSettings()}
     network = network_mode.parse(request.host_config.network_mode, engine.networks.default)
     endpoints = request.networking_config.endpoints_config or {}
-    for endpoint_name, settings in endpoints.items():
-        if settings is None:
-            raise InvalidRequest(f"no EndpointSettings for {endpoint_name}")
-        if network.container or endpoint_name in ("default", network.network):
-            continue
-        network_mode.parse(endpoint_name, engine.networks.default)
-        both = ", ".join(dict.fromkeys((network.network, *endpoints)))
-        raise InvalidRequest(f"Container cannot be connected to network endpoints: {both}")
-    if network.network:
-        settings = next(iter(endpoints.values()), None)
-        engine.networks.check(network.network, _wishes(settings or EndpointSettings()))
-    return network
-
-
-def _wishes(settings: EndpointSettings) -> Wishes:
-    addresses = settings.ipam_config
-    return Wishes(
-        ipv4_address=addresses.ipv4_address if addresses else "",
-        ipv6_address=addresses.ipv6_address if addresses else "",
-        mac_address=settings.mac_address,
-        aliases=tuple(settings.aliases or ()),
-        driver_options=settings.driver_opts or {},
-    )
+    found = networking.settings_of(network, endpoints)
+    if len(found) > 1 and not all(engine.networks.driver(engine.networks.find(name)).has_addresses for name in found):
+        raise InvalidRequest(f"Container cannot be connected to network endpoints: {', '.join(found)}")
+    for name, settings in found.items():
+        wished = Container(
+            id="", name="", created_ns=0, image_id="", diff_ids=(), config=request.config, host=request.host_config
+        )
+        engine.networks.check(name, networking.wishes(wished, settings))
+    return network, found
 
 
 def _with_ids(engine: Engine, asked: HostConfig) -> HostConfig:

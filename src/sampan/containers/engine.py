@@ -19,6 +19,7 @@ from sampan.containers.rows import Rows
 from sampan.containers.waits import Waits
 from sampan.errors import NotFound
 from sampan.events import Events
+from sampan.networks.model import Network
 from sampan.networks.store import Networks
 
 if TYPE_CHECKING:
@@ -80,9 +81,12 @@ class Engine:
     def publish_network(self, container: Container, action: str) -> None:
         """Tell subscribers that the container was joined to its networks, or left them."""
         for name in self.networks.endpoints(container.id):
-            network = self.networks.find(name)
-            attributes = {"container": container.id, "name": name, "type": network.driver}
-            self.events.publish("network", action, network.id, attributes)
+            self.publish_joined(container, self.networks.find(name), action)
+
+    def publish_joined(self, container: Container, network: Network, action: str) -> None:
+        """Tell subscribers that the container was joined to one network, or left it."""
+        attributes = {"container": container.id, "name": network.name, "type": network.driver}
+        self.events.publish("network", action, network.id, attributes)
 
     def drop_execs(self, container_id: str) -> None:
         """Forget the execs of a container whose run is over."""

@@ -14,27 +14,25 @@ from sampan.containers.engine import Engine
 from sampan.containers.host import Host
 from sampan.containers.model import Container
 from sampan.containers.mounts import MountPoint
+from sampan.containers.networking import Joined
 from sampan.containers.security import Security
 from sampan.containers.spec import Lookups
 from sampan.errors import Conflict, InvalidRequest
 from sampan.linux import procfs
 from sampan.networks.mode import Mode
-from sampan.networks.model import Endpoint
 from sampan.runtime.seccomp import resolve
 from sampan.wire.containers import HostConfig
 
 
-def look_up(
-    engine: Engine, container: Container, network: Mode, options: Security, endpoints: Sequence[Endpoint]
-) -> Lookups:
+def look_up(engine: Engine, container: Container, network: Mode, options: Security, joined: Joined) -> Lookups:
     """Everything outside the container that its spec refers to. Raises NotFound or Conflict when it is not there."""
     asked = container.host
     if network.container:
         owner = _running(engine, network.container, "cannot join network of a non running container: {id}")
         source, written = f"/proc/{owner.state.pid}/ns/net", files.paths(engine.directory(owner.id))
     else:
-        source = "host" if network.is_host else "new"
-        written = files.write(engine.directory(container.id), container, network, endpoints, engine.options)
+        source = "host" if network.is_host else joined.namespace or "new"
+        written = files.write(engine.directory(container.id), container, network, joined.endpoints, engine.options)
     pid_namespace = ipc_namespace = shm = ""
     if reference := modes.container_of(asked.pid_mode):
         pid_namespace = f"/proc/{_running(engine, reference, 'container {id} is not running').state.pid}/ns/pid"
@@ -43,6 +41,7 @@ def look_up(
         ipc_namespace, shm = f"/proc/{donor.state.pid}/ns/ipc", f"/proc/{donor.state.pid}/root/dev/shm"
     return Lookups(
         network=source,
+        has_own_network=network.is_private,
         pid_namespace=pid_namespace,
         ipc_namespace=ipc_namespace,
         shm=shm,

@@ -4,11 +4,12 @@
 over its life is gathered in `State`. Times are Unix nanoseconds, 0 for "never".
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sampan.containers.lifecycle import Status
-from sampan.wire.containers import ContainerConfig, HostConfig
+from sampan.wire.containers import ContainerConfig, EndpointSettings, HostConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,8 @@ class Container:
     """One container.
 
     `name` is without the slash that the API puts before it. `config` and `host` are as asked for, with the image's and
-    the daemon's defaults filled in; they are never changed in place. `networks` are the names it is joined to.
+    the daemon's defaults filled in; they are never changed in place. `networks` are the networks it is joined to
+    while it runs, by name, with what it asks of each.
     """
 
     id: str
@@ -50,7 +52,7 @@ class Container:
     diff_ids: tuple[str, ...]
     config: ContainerConfig
     host: HostConfig
-    networks: tuple[str, ...] = ()
+    networks: Mapping[str, EndpointSettings] = field(default_factory=dict)
     platform: str = "linux"
     state: State = State()
 

@@ -15,12 +15,11 @@ import logging
 import time
 from dataclasses import dataclass
 
-from sampan.containers import die, remove
+from sampan.containers import die, networking, remove
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, Status, after
 from sampan.containers.model import Container
 from sampan.containers.needs import Process
-from sampan.networks.model import Sandbox, Wishes
 from sampan.runtime.status import ExitStatus
 
 log = logging.getLogger(__name__)
@@ -54,6 +53,9 @@ async def recover(engine: Engine) -> Tally:
     async with asyncio.TaskGroup() as work:
         for container in engine.rows.all():
             work.create_task(one(container), name=f"recover {container.name}")
+    for container_id in engine.networks.containers():
+        if engine.rows.get(container_id) is None:
+            await engine.networks.leave_all(container_id)
     await asyncio.to_thread(remove_orphans, engine)
     return tally
 
@@ -68,6 +70,7 @@ async def _recover_one(engine: Engine, container: Container, tally: Tally) -> No
     is_news = record is not None and record.finished_at > container.state.finished_ns
     # Also what a start that was cut before the program ran, or a burial that was not finished, left behind.
     await engine.runtime.sweep(container.id)
+    await engine.networks.leave_all(container.id)
     if container.state.is_running or is_news:
         running = container if container.state.is_running else _as_started(container, 0, 0, time.time_ns())
         await die.bury(engine, running, record or LOST)
@@ -83,9 +86,7 @@ async def _take_up(engine: Engine, container: Container, process: Process) -> No
     if not container.state.is_running:
         container = _as_started(container, process.pid, process.start_time, process.started_at)
         engine.rows.save(container)
-    sandbox = Sandbox(container_id=container.id, namespace=f"/proc/{process.pid}/ns/net")
-    for name in container.networks:
-        await engine.networks.join(name, sandbox, Wishes())
+    await networking.take_up(engine, container, process.pid)
     if container.state.status is Status.RUNNING:
         await process.resume()  # a commit may have been cut while it had the container frozen
     engine.processes[container.id] = process

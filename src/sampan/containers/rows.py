@@ -20,7 +20,7 @@ from sampan.containers import names
 from sampan.containers.model import Container, State
 from sampan.db import Database
 from sampan.errors import Conflict
-from sampan.wire.containers import ContainerConfig, HostConfig
+from sampan.wire.containers import ContainerConfig, EndpointSettings, HostConfig
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS container (
@@ -146,12 +146,13 @@ class _Settings(msgspec.Struct, kw_only=True):
     diff_ids: tuple[str, ...]
     config: ContainerConfig
     host: HostConfig
-    networks: tuple[str, ...]
+    networks: dict[str, EndpointSettings]
     platform: str
 
 
 def _settings_json(container: Container) -> str:
     fields = {name: getattr(container, name) for name in _Settings.__struct_fields__}
+    fields["networks"] = dict(container.networks)
     return msgspec.json.encode(_Settings(**fields)).decode()
 
 

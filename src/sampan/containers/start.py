@@ -5,22 +5,19 @@ it to the runtime; then note that it runs. Whatever was acquired is given back w
 waits for the disk: "running" is a fact that a power cut makes false.
 """
 
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from msgspec import structs
 
-from sampan.containers import die, lookup, modes, mounts, remove, security, spec, verify
+from sampan.containers import die, lookup, modes, mounts, networking, remove, security, spec, verify
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, Status, after
 from sampan.containers.model import Container
 from sampan.containers.needs import Process
 from sampan.errors import SampanError, Unavailable
 from sampan.networks import mode as network_mode
-from sampan.networks.mode import Mode
-from sampan.networks.model import Endpoint, Sandbox, Wishes
 from sampan.runtime.status import StartFailed
 from sampan.runtime.streams import LogOptions, Stdio
 from sampan.wire.containers import LogConfig
@@ -101,12 +98,13 @@ async def _run(engine: Engine, container: Container) -> Process:
     )
     network = network_mode.parse(asked.network_mode, engine.networks.default)
     async with AsyncExitStack() as undo:
-        endpoints = await _join(engine, container, network)
+        held = undo.enter_context(ExitStack())
         undo.push_async_callback(engine.networks.leave_all, container.id)
+        joined = await networking.join(engine, container, network, held)
         directory = engine.directory(container.id)
         directory.parent.mkdir(mode=0o700, exist_ok=True)  # parents=True would leave the mode to the umask
         directory.mkdir(mode=0o700, exist_ok=True)
-        lookups = lookup.look_up(engine, container, network, options, endpoints)
+        lookups = lookup.look_up(engine, container, network, options, joined)
         lookup.make_missing(points)
         lookup.check_propagation(points)
         built = spec.build(container, points, options, lookups, host=engine.host, options=engine.options)
@@ -119,14 +117,8 @@ async def _run(engine: Engine, container: Container) -> Process:
             streams=engine.parked.take(container.id),  # last: from here on the runtime owns their descriptors
         )
         undo.pop_all()
+        held.close()
     return process
-
-
-async def _join(engine: Engine, container: Container, network: Mode) -> Sequence[Endpoint]:
-    if not network.network:
-        return ()
-    sandbox = Sandbox(container_id=container.id, hostname=container.config.hostname)
-    return [await engine.networks.join(name, sandbox, Wishes()) for name in container.networks]
 
 
 def stdio(container: Container) -> Stdio:

@@ -11,7 +11,9 @@ from typing import Any
 from sampan.containers import (
     attach,
     commit,
+    connect,
     create,
+    disconnect,
     exec,
     inspect,
     kill,
@@ -38,7 +40,7 @@ from sampan.db import Database
 from sampan.events import Events
 from sampan.networks.store import Networks
 from sampan.runtime.streams import Stream
-from sampan.wire.containers import ContainerCreate, HostConfig
+from sampan.wire.containers import ContainerCreate, EndpointSettings, HostConfig
 from sampan.wire.exec import ExecCreate
 from sampan.wire.filters import Filters
 
@@ -127,6 +129,14 @@ class Containers:
     async def remove(self, reference: str, *, force: bool = False, volumes: bool = False, link: bool = False) -> None:
         """Remove it; `volumes` has nothing to do until there are anonymous volumes."""
         await remove.remove(self.engine, reference, force=force, link=link)
+
+    async def connect(self, network: str, reference: str, settings: EndpointSettings) -> None:
+        """Put it on one more network."""
+        await connect.connect(self.engine, network, reference, settings)
+
+    async def disconnect(self, network: str, reference: str, *, force: bool = False) -> None:
+        """Take it off a network."""
+        await disconnect.disconnect(self.engine, network, reference, force=force)
 
     async def prune(self, filters: Filters) -> dict[str, Any]:
         """Remove all that do not run."""

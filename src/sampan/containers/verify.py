@@ -45,7 +45,7 @@ def settle(
             raise InvalidRequest(
                 f'invalid mount config for type "bind": bind source path does not exist: {point.source}'
             )
-    if asked.port_bindings or asked.publish_all_ports:
+    if (asked.port_bindings or asked.publish_all_ports) and network.network in ("none", "host"):
         mode = "host" if network.is_host else network.network
         warnings.append(f"Published ports are discarded when using {mode} network mode")
     return asked, warnings
@@ -213,7 +213,6 @@ def _refuse_what_is_missing(config: ContainerConfig, asked: HostConfig) -> None:
         (asked.device_requests, "--gpus and other device requests are not supported yet"),
         (asked.cgroup, "sharing a cgroup with another container is not supported"),
         (_is_health_asked(config), "health checks are not supported yet"),
-        (config.mac_address, "a MAC address needs a network driver that this engine does not have yet"),
     )
     for asked_for, sentence in missing:
         if asked_for:

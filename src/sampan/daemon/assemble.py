@@ -24,6 +24,8 @@ from sampan.events import Events
 from sampan.images.images import Images
 from sampan.images.rows import SCHEMA as IMAGES_SCHEMA
 from sampan.layers.store import Layers
+from sampan.networks.rows import SCHEMA as NETWORKS_SCHEMA
+from sampan.networks.rows import Rows as NetworkRows
 from sampan.networks.store import Networks
 from sampan.runtime.client import Runtime
 from sampan.snapshots.overlay import Overlay
@@ -68,7 +70,7 @@ async def assemble(config: Config) -> Assembled:
 
     runtime = Runtime(config.exec_root, cgroup_parent=config.cgroup_parent, on_event=hear)
     zygote = asyncio.create_task(runtime.ready(), name="start zygote")
-    database = open_database(config.data_root / "sampan.db", [IMAGES_SCHEMA, CONTAINERS_SCHEMA])
+    database = open_database(config.data_root / "sampan.db", [IMAGES_SCHEMA, CONTAINERS_SCHEMA, NETWORKS_SCHEMA])
     events = Events()
     content = Blobs(config.data_root / "content")
     layers = Layers(config.data_root / "layers", config.exec_root, backend=config.storage_driver or None)
@@ -82,8 +84,9 @@ async def assemble(config: Config) -> Assembled:
     images = Images(database, content, layers, events=events)
     engine_id = host.read_engine_id(config.data_root)
     networks = Networks(
-        engine_id, host.engine_made_ns(config.data_root), default="none" if config.bridge == "none" else "bridge"
-    )
+        engine_id, host.engine_made_ns(config.data_root), default="none" if config.bridge == "none" else "bridge",
+        rows=NetworkRows(database), events=events,
+    )  # fmt: skip
     facts = machine.probe()
     containers = Containers(
         database, images.store, Overlay(config.data_root / "snapshots", layers), networks, runtime, events,

@@ -3,14 +3,17 @@
 One protocol for drivers that do nothing (host, none) and for those that move cables (bridge, macvlan, overlay). The
 engine calls, in this order:
 
-    check      at create: can these wishes be granted on this network? Nothing is changed
-    prepare    at `network create`: make what all endpoints share (the bridge, its firewall rules)
-    join       at start: the namespace exists and the program does not run yet; make the endpoint, publish its ports
+    settle     at `network create`: judge the options, before anything is kept
+    prepare    then: make what all endpoints share (the bridge, its firewall rules); again after a restart; idempotent
+    check      when a container is created: can these wishes be granted on this network? Nothing is changed
+    grant      at start: addresses are granted; add what the driver decides. Pure; what is returned is recorded
+    join       then: the namespace exists and the program does not run yet; make the endpoint
+    lead       this endpoint becomes the sandbox's way to the outside (default route, published ports), or stops being
     leave      at exit, or after a crash; idempotent, and needs neither the namespace nor a running container
     restore    at start-up, for each endpoint of a container that still runs: make the kernel match
     discard    at `network rm`; idempotent
 
-Whatever `join` allocates it records before it changes the kernel, so that `leave` can undo a join that a crash cut.
+Whatever `join` is to make is recorded before the kernel is changed, so that `leave` can undo a join that a crash cut.
 """
 
 from typing import Protocol
@@ -19,10 +22,19 @@ from sampan.networks.model import Endpoint, Network, Sandbox, Stack, Wishes
 
 
 class Driver(Protocol):
-    """How the endpoints of a network come to talk."""
+    """How the endpoints of a network come to talk.
+
+    `has_addresses`: IPAM grants its endpoints addresses, and their rows are kept. `publishes`: its ports can be
+    published on the host.
+    """
 
     name: str
     stack: Stack
+    has_addresses: bool
+    publishes: bool
+
+    def settle(self, network: Network) -> Network:
+        """Judge the options of a network that is to be made. Raises InvalidRequest, Forbidden, NotSupported."""
 
     def check(self, network: Network, wishes: Wishes) -> None:
         """Raises InvalidRequest or NotSupported for a wish that cannot be granted."""
@@ -33,11 +45,17 @@ class Driver(Protocol):
     async def discard(self, network: Network) -> None:
         """Unmake it."""
 
-    async def join(self, network: Network, sandbox: Sandbox, wishes: Wishes) -> Endpoint:
+    def grant(self, network: Network, endpoint: Endpoint) -> Endpoint:
+        """The endpoint with what the driver adds to it: gateways, the name of its end on the host, details."""
+
+    async def join(self, network: Network, sandbox: Sandbox, endpoint: Endpoint) -> None:
         """Join a sandbox to the network."""
 
+    async def lead(self, network: Network, sandbox: Sandbox, endpoint: Endpoint, outside: bool) -> None:
+        """Be the sandbox's way to the outside, or be it no longer."""
+
     async def leave(self, network: Network, endpoint: Endpoint) -> None:
-        """Undo `join`."""
+        """Undo `join` and `lead`."""
 
     async def restore(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> None:
-        """Make sure that what `join` made is there."""
+        """Make sure that what `join` and `lead` made is there."""

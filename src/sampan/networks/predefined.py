@@ -6,23 +6,27 @@ up), and `host` is the host's stack. Their endpoints exist so that inspect has s
 
 import hashlib
 
-from sampan.errors import InvalidRequest
+from sampan.errors import Forbidden, InvalidRequest
 from sampan.networks.model import Endpoint, Network, Sandbox, Stack, Wishes
 
 
 class Still:
     """A driver that changes nothing in the kernel."""
 
+    has_addresses = False
+    publishes = False
+
     def __init__(self, name: str, stack: Stack) -> None:
         self.name = name
         self.stack = stack
 
+    def settle(self, network: Network) -> Network:
+        """There is one of each, and it is predefined."""
+        raise Forbidden(f'only one instance of "{self.name}" network is allowed')
+
     def check(self, network: Network, wishes: Wishes) -> None:
         """No addresses are handed out here, so none can be wished for."""
-        if wishes.ipv4_address or wishes.ipv6_address:
-            raise InvalidRequest("user specified IP address is supported on user defined networks only")
-        if wishes.aliases:
-            raise InvalidRequest("network-scoped alias is supported only for containers in user defined networks")
+        refuse_names_and_addresses(wishes)
 
     async def prepare(self, network: Network) -> None:
         """Nothing is shared."""
@@ -30,16 +34,30 @@ class Still:
     async def discard(self, network: Network) -> None:
         """Nothing was made."""
 
-    async def join(self, network: Network, sandbox: Sandbox, wishes: Wishes) -> Endpoint:
+    def grant(self, network: Network, endpoint: Endpoint) -> Endpoint:
         """An endpoint in name only; its id follows from the two it joins, so that it is known again after a restart."""
-        endpoint_id = hashlib.sha256(f"{network.id}/{sandbox.container_id}".encode()).hexdigest()
-        return Endpoint(id=endpoint_id, network_id=network.id, container_id=sandbox.container_id)
+        made = hashlib.sha256(f"{network.id}/{endpoint.container_id}".encode()).hexdigest()
+        return Endpoint(id=made, network_id=network.id, container_id=endpoint.container_id)
+
+    async def join(self, network: Network, sandbox: Sandbox, endpoint: Endpoint) -> None:
+        """Nothing is made."""
+
+    async def lead(self, network: Network, sandbox: Sandbox, endpoint: Endpoint, outside: bool) -> None:
+        """Nothing is to be done."""
 
     async def leave(self, network: Network, endpoint: Endpoint) -> None:
         """Nothing is left."""
 
     async def restore(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> None:
         """Nothing to restore."""
+
+
+def refuse_names_and_addresses(wishes: Wishes) -> None:
+    """What only networks that users made can grant. Raises InvalidRequest."""
+    if wishes.ipv4_address or wishes.ipv6_address:
+        raise InvalidRequest("user specified IP address is supported on user defined networks only")
+    if wishes.aliases:
+        raise InvalidRequest("network-scoped alias is supported only for containers in user defined networks")
 
 
 def none() -> Still:

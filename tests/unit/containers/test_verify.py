@@ -218,7 +218,6 @@ def test_dockerds_sentence_for_the_config(config: dict[str, Any], sentence: str)
         ({"SecurityOpt": ["writable-cgroups=true"]}, {}),
         ({}, {"Volumes": {"/x": {}}}),
         ({}, {"Healthcheck": {"Test": ["CMD", "true"]}}),
-        ({}, {"MacAddress": "02:42:ac:11:00:02"}),
     ],
 )
 def test_what_is_not_there_yet_is_refused_and_said(host: dict[str, Any], config: dict[str, Any]) -> None:
