@@ -39,7 +39,10 @@ TOWER_DOORS = {
 ASYNC_PACKAGES = {"api", "daemon", "events", "registry", "images", "containers", "builder", "networks"}
 ASYNC_FILES = {"runtime/client.py", "runtime/process.py", "runtime/channel.py"}
 # Another program is started in three places: the daemon by the CLI, the zygote by the engine, hooks of the OCI spec.
-PROCESS_FILES = {"runtime/zygote_process.py", "runtime/hooks.py", "client/start_daemon.py", "cli/start_daemon.py"}
+PROCESS_FILES = {
+    *("runtime/zygote_process.py", "runtime/hooks.py", "client/start_daemon.py", "cli/start_daemon.py"),
+    "runtime/oci_delete.py",  # another OCI runtime, at the user's request
+}
 BANNED_MODULES = {
     "pickle": "it runs code from a file or a socket",
     "marshal": "it runs code from a file or a socket",

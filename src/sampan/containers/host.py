@@ -44,7 +44,7 @@ class Host:
 class Options:
     """How the daemon was told to treat containers. Fields are named after dockerd's flags.
 
-    `directory` keeps a subdirectory for each container. `runtimes` maps a name to the program of an OCI runtime, ""
+    `directory` keeps a subdirectory for each container. `runtimes` maps a name to the command of an OCI runtime, ""
     being our own.
     """
 

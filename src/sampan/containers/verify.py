@@ -87,11 +87,6 @@ def _check_host(asked: HostConfig, options: Options) -> None:
         raise InvalidRequest(f"Invalid value {asked.oom_score_adj}, range for oom score adj is [-1000, 1000]")
     if asked.runtime and asked.runtime not in options.runtimes:
         raise InvalidRequest(f"Unknown runtime specified {asked.runtime}")
-    if options.runtimes.get(asked.runtime or options.default_runtime):
-        raise NotSupported(
-            f"runtime {asked.runtime or options.default_runtime} is not supported yet: "
-            "containers run with sampan's own; leave --runtime out, or say --runtime sampan"
-        )
     for key in asked.annotations or {}:
         if key.startswith("sampan.") or not key:
             raise InvalidRequest(f'invalid annotation "{key}": names that begin with "sampan." are the engine\'s own')

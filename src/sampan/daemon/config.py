@@ -5,6 +5,7 @@ be the obvious winner. Everything is judged here, before anything is started.
 """
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,14 +128,23 @@ def _file_value(flag: Flag, value: Any) -> Value:
 def _map_value(flag: Flag, value: Any) -> str:
     """The file writes runtimes and ulimits as objects; the command line has one text for each."""
     if flag.name == "add-runtime" and isinstance(value, dict):
-        if value.keys() - {"path", "runtimeArgs"} or value.get("runtimeArgs"):
-            raise InvalidRequest("runtimes: only `path` is supported: the runtime is run as runc would be")
-        return str(value.get("path", ""))
+        return _runtime(value)
     if flag.name == "default-ulimit" and isinstance(value, dict):
         return f"{value.get('Soft', '')}:{value.get('Hard', '')}"
     if isinstance(value, bool | int | str):
         return str(value).lower() if isinstance(value, bool) else str(value)
     raise InvalidRequest(f"{flag.file_key}: a text is expected, not {value!r}")
+
+
+def _runtime(entry: dict[str, Any]) -> str:
+    """The command line of a runtime: its program, and arguments for each call."""
+    if entry.keys() - {"path", "runtimeArgs"}:
+        # runtimeType names a containerd shim; there is no containerd here, but most of them come with a program, too.
+        raise InvalidRequest("runtimes: only `path` and `runtimeArgs` are supported: give the path of an OCI runtime")
+    words = [entry.get("path") or "", *(entry.get("runtimeArgs") or ())]
+    if not words[0] or not all(isinstance(word, str) for word in words):
+        raise InvalidRequest("runtimes: `path` must be the path of a program, and `runtimeArgs` a list of texts")
+    return shlex.join(words)
 
 
 def _merge(flags: dict[str, Value], file: dict[str, Value]) -> dict[str, Value]:
@@ -168,6 +178,8 @@ def _config(given: dict[str, Value], path: Path, environment: Mapping[str, str],
 
     data_root, exec_root = _absolute(value("data-root"), "data-root"), _absolute(value("exec-root"), "exec-root")
     runtimes = {OWN_RUNTIME: "", "runc": "runc"} | value("add-runtime")
+    if OWN_RUNTIME in value("add-runtime"):
+        raise InvalidRequest(f"runtime name '{OWN_RUNTIME}' is reserved")
     _one_of("default-runtime", value("default-runtime"), runtimes)
     _one_of("log-level", value("log-level"), LOG_LEVELS)
     _one_of("log-driver", value("log-driver"), LOG_DRIVERS)

@@ -3,9 +3,13 @@
 import os
 import platform
 import secrets
+import shlex
+import shutil
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sampan import __version__
 from sampan.api.about import About
@@ -37,13 +41,23 @@ def describe(config: Config, host: Host, *, engine_id: str, storage_driver: str)
         cgroup_version=_CGROUP_VERSION[host.cgroups],
         limits=host.limits,
         security_options=_security_options(config, host),
-        runtimes={name: {"path": path or "sampan runtime"} for name, path in config.runtimes.items()},
+        runtimes=_runtimes(config.runtimes),
         default_runtime=config.default_runtime,
         labels=config.labels,
         debug=config.debug,
         warnings=_warnings(host),
         started_ns=time.time_ns(),
     )
+
+
+def _runtimes(commands: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """As `docker info` lists them: those that can be had, our own and every other whose program is there."""
+    listed: dict[str, dict[str, Any]] = {}
+    for name, command in commands.items():
+        path, *arguments = shlex.split(command) or ["sampan runtime"]
+        if not command or name != "runc" or shutil.which(path):  # runc is named whether or not it is installed
+            listed[name] = {"path": path, **({"runtimeArgs": arguments} if arguments else {})}
+    return listed
 
 
 def read_engine_id(data_root: Path) -> str:

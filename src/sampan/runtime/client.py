@@ -25,9 +25,11 @@ import msgspec
 from sampan.errors import Unavailable
 from sampan.linux.cgroupfs import hierarchies
 from sampan.oci.mount import Rootfs
-from sampan.runtime import zygote_process
+from sampan.runtime import oci_spec, zygote_process
 from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.channel import Channel
+from sampan.runtime.oci_delete import delete
+from sampan.runtime.plan import Hooks
 from sampan.runtime.planner import Machine, plan_container
 from sampan.runtime.process import ExecProcess, Process, exit_status, sized
 from sampan.runtime.protocol import Message
@@ -85,6 +87,7 @@ class Runtime:
     ) -> Process:
         """Start a container. Takes over the streams' descriptors. Raises StartFailed, InvalidRequest, NotSupported."""
         try:
+            program = oci_spec.order(spec)
             plan = plan_container(
                 container_id, spec, machine=self.machine, overlay=rootfs.overlay, seccomp=filter_for(spec)
             )
@@ -92,6 +95,8 @@ class Runtime:
             plan = replace(
                 plan, process=process_plan, rootfs_path=str(self._root / "rootfs"), parent_death_signal=SIGKILL
             )
+            if program:
+                plan = replace(plan, hooks=Hooks())  # it runs them itself
             message: Message = {
                 "plan": msgspec.to_builtins(plan),
                 "directory": str(self._directory(container_id)),
@@ -99,27 +104,31 @@ class Runtime:
                 "log": asdict(log),
                 "streams": [stream_to_json(stream) for stream in streams],
             }
-            process = await self._start(container_id, message, plan.cgroup.path, rootfs, [s.fd for s in streams])
+            if program:
+                message["program"] = program
+            process = await self._start(container_id, message, rootfs, [s.fd for s in streams])
         finally:
             for stream in streams:
                 os.close(stream.fd)
         self._processes[container_id] = process
         return process
 
-    def _process(self, container_id: str, cgroup_path: str) -> Process:
-        cgroup = Cgroup(self.machine.hierarchies, cgroup_path)
-        return Process(container_id, cgroup, tell=self.tell, record=self.exit_record)
+    def _process(self, container_id: str, intent: Message) -> Process:
+        cgroup = Cgroup(self.machine.hierarchies, intent["cgroup"])
+        program = bool(intent.get("program"))
+        return Process(container_id, cgroup, tell=self.tell, record=self.exit_record, program=program)
 
-    async def _start(
-        self, container_id: str, order: Message, cgroup_path: str, rootfs: Rootfs, fds: list[int]
-    ) -> Process:
+    async def _start(self, container_id: str, order: Message, rootfs: Rootfs, fds: list[int]) -> Process:
+        intent: Message = {"cgroup": order["plan"]["cgroup"]["path"]}
+        if "program" in order:
+            intent["program"] = order["program"]["words"]
         directory = self._directory(container_id)
         directory.mkdir(mode=0o700, exist_ok=True)
         (directory / "exit.json").unlink(missing_ok=True)
         for _ in range(2):
-            (directory / "intent.json").write_text(json.dumps({"cgroup": cgroup_path}))
+            (directory / "intent.json").write_text(json.dumps(intent))
             zygote = await self._have_zygote()
-            process = self._process(container_id, cgroup_path)
+            process = self._process(container_id, intent)
             ours, theirs = socket.socketpair()
             process.connect(ours)
             try:
@@ -149,7 +158,7 @@ class Runtime:
             sock = _connect(directory)
         except (OSError, ValueError):
             return None
-        process = self._process(container_id, intent["cgroup"])
+        process = self._process(container_id, intent)
         process.connect(sock)
         try:
             state = await process.request({"op": "state"})
@@ -185,12 +194,14 @@ class Runtime:
 
     def _sweep(self, container_id: str) -> None:
         directory = self._directory(container_id)
-        path = f"{self._cgroup_parent.rstrip('/')}/{container_id}"
+        intent: Message = {"cgroup": f"{self._cgroup_parent.rstrip('/')}/{container_id}"}
         try:
-            path = json.loads((directory / "intent.json").read_text())["cgroup"]
-        except (OSError, ValueError, KeyError):
+            intent |= json.loads((directory / "intent.json").read_text())
+        except (OSError, ValueError, TypeError):
             pass  # it died before it could note anything, or has been swept
-        cgroup = Cgroup(self.machine.hierarchies, path)
+        if intent.get("program") and (directory / "oci").is_dir():
+            delete(intent["program"], directory / "oci", container_id)
+        cgroup = Cgroup(self.machine.hierarchies, intent["cgroup"])
         if any(os.path.isdir(directory) for directory in cgroup.directories()):
             cgroup.kill()
             cgroup.remove()

@@ -40,13 +40,17 @@ class ExecProcess:
 
 
 class Process:
-    """A running container, by way of its shim. `tell` hears its news; `record` finds an exit left on disk."""
+    """A running container, by way of its shim. `tell` hears its news; `record` finds an exit left on disk.
 
-    def __init__(self, container_id: str, cgroup: Cgroup, *, tell: Tell, record: Record) -> None:
+    `program`: whether another OCI runtime keeps it.
+    """
+
+    def __init__(self, container_id: str, cgroup: Cgroup, *, tell: Tell, record: Record, program: bool = False) -> None:
         self.container_id = container_id
         self.pid = 0
         self.start_time = 0
         self.started_at = 0
+        self.program = program
         self._tell = tell
         self._record = record
         self._cgroup = cgroup
@@ -172,6 +176,8 @@ class Process:
         try:
             plan = sized(plan_process(process, annotations=process.get("annotations") or {}), stdio)
             request: Message = {"op": "exec", "exec_id": exec_id, "process": to_json(plan), "stdio": asdict(stdio)}
+            if self.program:
+                request["oci"] = {name: value for name, value in process.items() if name != "annotations"}
             if streams:
                 request["stream"] = stream_to_json(streams[0])
             answer = await self.request(request, [stream.fd for stream in streams[:1]])
@@ -186,7 +192,8 @@ class Process:
     async def update(self, resources: Mapping[str, Any]) -> None:
         """Change limits (OCI linux.resources) while it runs."""
         writes = plan_writes(resources, versions(self._cgroup.hierarchies))
-        await self.request({"op": "update", "writes": [asdict(write) for write in writes]})
+        request: Message = {"op": "update", "writes": [asdict(write) for write in writes], "resources": dict(resources)}
+        await self.request(request)
 
     def pids(self) -> list[int]:
         """Host pids of everyone inside."""

@@ -4,17 +4,14 @@ One function for each request; what it returns is the reply, what it raises is t
 later.
 """
 
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sampan.linux.pidfd import pidfd_send_signal
 from sampan.linux.pty import set_size
-from sampan.runtime import exec as joining
 from sampan.runtime.control import Answer
-from sampan.runtime.launch import Launched
+from sampan.runtime.driver import Joining
 from sampan.runtime.plan import CgroupWrite, ProcessPlan, process_from_json
 from sampan.runtime.protocol import Message, close_all
 from sampan.runtime.reactor import READ
@@ -76,20 +73,17 @@ def _stream(message: Message, fds: list[int]) -> Stream:
 def _signal(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:
     if shim.launched and not shim.exit:
         if message.get("everyone"):
-            shim.cgroup.kill()
+            shim.driver.kill()
         else:
             try:
-                pidfd_send_signal(shim.launched.pidfd, message["number"])
+                shim.driver.signal(shim.launched, message["number"])
             except ProcessLookupError:
                 pass  # it ended meanwhile, which is what most signals are for
     return {}
 
 
 def _freeze(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:
-    if message["frozen"]:
-        shim.cgroup.freeze()
-    else:
-        shim.cgroup.thaw()
+    shim.driver.freeze(bool(message["frozen"]))
     return {}
 
 
@@ -103,7 +97,7 @@ def _resize(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> M
 
 
 def _update(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:
-    shim.cgroup.write([CgroupWrite(**write) for write in message["writes"]])
+    shim.driver.update([CgroupWrite(**write) for write in message["writes"]], message.get("resources") or {})
     return {}
 
 
@@ -126,16 +120,15 @@ def _exec(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Non
     pipes = make_pipes(stdio)
     try:
         plan = _confined(shim, process_from_json(message["process"]))
-        launched = joining.begin(shim.plan, plan, shim.launched.pid, shim.cgroup, stdio=pipes.theirs)
+        joining = shim.driver.begin(exec_id, plan, message, shim.launched.pid, pipes.theirs)
     except BaseException:
         pipes.close()
         close_all(fds)
         raise
-    session = Session(shim.reactor, exec_id, launched, stdio, stream, shim.session_ended)
+    session = Session(shim.reactor, exec_id, joining.launched, stdio, stream, shim.session_ended)
     shim.sessions[session.exec_id] = session
-    if launched.channel:
-        report = partial(_report, shim, session, launched, launched.channel, pipes, answer)
-        shim.reactor.watch(launched.channel.fileno(), READ, report)
+    fd = joining.fileno()
+    shim.reactor.watch(fd, READ, partial(_report, shim, session, joining, fd, pipes, answer))
 
 
 def _confined(shim: "Shim", process: ProcessPlan) -> ProcessPlan:
@@ -152,16 +145,15 @@ def _confined(shim: "Shim", process: ProcessPlan) -> ProcessPlan:
 def _report(
     shim: "Shim",
     session: Session,
-    launched: Launched,
-    channel: socket.socket,
+    joining: Joining,
+    fd: int,
     pipes: Pipes,
     answer: Answer,
     events: int,
 ) -> None:
     """The joining process has said something, or has closed its channel because it runs."""
-    fd = channel.fileno()
     try:
-        running = joining.advance(launched)
+        running = joining.advance()
     except StartFailed as error:
         shim.reactor.forget(fd)
         shim.sessions.pop(session.exec_id, None)
@@ -171,7 +163,7 @@ def _report(
     if running:
         shim.reactor.forget(fd)
         answer({"ok": {"pid": session.pid}})
-        session.run(pipes, launched.terminal)
+        session.run(pipes, joining.launched.terminal)
 
 
 VERBS: dict[str, Verb] = {

@@ -19,14 +19,14 @@ def filter_for(spec: Mapping[str, Any]) -> bytes:
         return b""
     bounding = (((spec.get("process") or {}).get("capabilities")) or {}).get("bounding") or ()
     capabilities = frozenset(str(name) for name in bounding)
-    architecture, kernel = _machine()
+    architecture, kernel = machine()
     if profile:
         return compile_profile(profile, capabilities=capabilities, architecture=architecture, kernel=kernel)
     return default_filter(capabilities, architecture, kernel)
 
 
 @cache
-def _machine() -> tuple[str, tuple[int, int]]:
+def machine() -> tuple[str, tuple[int, int]]:
     """(architecture, kernel version) of this machine."""
     facts = os.uname()
     major, minor = (int("".join(c for c in part if c.isdigit()) or 0) for part in facts.release.split(".")[:2])

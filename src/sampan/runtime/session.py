@@ -37,7 +37,7 @@ class Session:
         on_exit: "Callable[[Session, int], None]",
     ) -> None:
         self.exec_id = exec_id
-        self.pid = launched.pid
+        self._launched = launched
         self._pidfd = launched.pidfd
         self._reactor = reactor
         self._stdio = stdio
@@ -53,6 +53,7 @@ class Session:
 
     def run(self, pipes: Pipes, terminal: int) -> None:
         """The program runs: begin to serve it."""
+        self._pidfd = self._launched.pidfd
         pipes.close_theirs()
         outputs, stdin = pipes.outputs, pipes.stdin
         if terminal >= 0:
@@ -69,6 +70,11 @@ class Session:
         elif self._input and not self._stdio.terminal:
             self._input.close()
         self._reactor.watch(self._pidfd, READ, self._ended)
+
+    @property
+    def pid(self) -> int:
+        """Its pid, 0 while another runtime has yet to tell."""
+        return self._launched.pid
 
     @property
     def has_client(self) -> bool:

@@ -26,10 +26,12 @@ from sampan.runtime import oom, requests
 from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.client_reader import ClientReader
 from sampan.runtime.control import Control
+from sampan.runtime.driver import Driver, OwnDriver
 from sampan.runtime.hooks import run_hooks, state_of
 from sampan.runtime.input import Input
-from sampan.runtime.launch import Launched, launch
+from sampan.runtime.launch import Launched
 from sampan.runtime.log_writer import LogWriter, Spool
+from sampan.runtime.oci_driver import OciDriver
 from sampan.runtime.output import Output
 from sampan.runtime.plan import ContainerPlan, container_from_json
 from sampan.runtime.protocol import Message, receive, send
@@ -58,6 +60,7 @@ class Shim:
         self.reactor = Reactor()
         self.directory = directory
         self.cgroup = Cgroup(HIERARCHIES, plan.cgroup.path)
+        self.driver: Driver = OwnDriver(plan, self.cgroup)
         keeper = LogWriter(log) if log.directory else Spool(f"/proc/self/fd/{directory}", SPOOL_LIMIT)
         self.log = keeper
         self.output = Output(self.reactor, keeper)
@@ -73,11 +76,24 @@ class Shim:
         self.announced = False
         self.noted = False
 
+    def hand_over(self, driver: OciDriver) -> None:
+        """Let another runtime keep the container. What it orphans becomes ours, and is collected."""
+        self.driver = driver
+        reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)  # for the wake-up descriptor alone
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        self.reactor.watch(reader, READ, lambda events: self._reap(reader))
+
+    def _reap(self, reader: int) -> None:
+        os.read(reader, 4096)
+        known = {session.pid for session in self.sessions.values()}
+        self.driver.reap(known | ({self.launched.pid} if self.launched else set()))
+
     def start(self, streams: list[Stream]) -> None:
         """Bring the container up and serve `streams` from its first byte. Raises StartFailed."""
         pipes = make_pipes(self.stdio)
         try:
-            launched = launch(self.plan, self.cgroup, stdio=pipes.theirs)
+            launched = self.driver.launch(pipes.theirs)
         except BaseException:
             pipes.close()
             raise
@@ -143,7 +159,7 @@ class Shim:
         os.close(launched.pidfd)
         if not self.plan.new_namespaces & CloneFlag.NEWPID:
             # With a pid namespace of its own everybody died with the first process; without one they must be told.
-            self.cgroup.kill()
+            self.driver.kill()
         for session in list(self.sessions.values()):
             session.kill()
         self.exit = {"event": "exit", "code": code if code >= 0 else 128 - code, "finished_at": time.time_ns()}
@@ -156,7 +172,7 @@ class Shim:
         self.output.drain()
         self._tell_of_oom()  # the exit may have been noticed before what caused it
         self.exit["oom_killed"] = self.oom_kills > 0
-        self.cgroup.remove()
+        self.driver.end()
         # On disk before anybody hears of it: an engine that dies now finds it there (I3).
         self._write_file("exit.json", self.exit)
         self.announced = True
@@ -224,6 +240,8 @@ def main(message: Message, engine: socket.socket, streams: list[int]) -> NoRetur
         directory = os.open(message["directory"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         plan = container_from_json(message["plan"])
         shim = Shim(plan, Stdio(**message["stdio"]), LogOptions(**message["log"]), directory)
+        if order := message.get("program"):
+            shim.hand_over(OciDriver(plan, shim.cgroup, order, directory, message["directory"]))
         shim.start([stream_from_json(s, fd) for s, fd in zip(message["streams"], streams, strict=True)])
         shim.control.adopt(engine)
         shim.control.tell(shim.started)

@@ -36,7 +36,8 @@ def test_the_file_has_dockerd_s_keys(tmp_path: Path) -> None:
         {
             "hosts": ["unix:///a", "fd://"], "debug": True, "data-root": "/d", "labels": ["a=b"], "init": True,
             "default-ulimits": {"nofile": {"Name": "nofile", "Soft": 1, "Hard": 2}}, "default-shm-size": "1m",
-            "runtimes": {"crun": {"path": "/usr/bin/crun"}}, "log-opts": {"max-size": "1m"},
+            "runtimes": {"crun": {"path": "/usr/bin/crun"}, "g": {"path": "/g", "runtimeArgs": ["--a", "b c"]}},
+            "log-opts": {"max-size": "1m"},
             "storage-driver": "overlay2", "live-restore": True, "iptables": False,
             "exec-opts": ["native.cgroupdriver=cgroupfs"],
         },
@@ -45,8 +46,13 @@ def test_the_file_has_dockerd_s_keys(tmp_path: Path) -> None:
     assert (config.debug, config.log_level, config.init) == (True, "debug", True)
     assert config.default_ulimits == {"nofile": (1, 2)}
     assert config.default_shm_size == 1 << 20
-    assert config.runtimes["crun"] == "/usr/bin/crun"
+    assert (config.runtimes["crun"], config.runtimes["g"]) == ("/usr/bin/crun", "/g --a 'b c'")
     assert config.storage_driver == ""
+
+
+def test_our_own_runtime_cannot_be_replaced() -> None:
+    with pytest.raises(InvalidRequest, match="runtime name 'sampan' is reserved"):
+        configure(["--add-runtime=sampan=/a"], {})
 
 
 @pytest.mark.parametrize(
@@ -59,6 +65,8 @@ def test_the_file_has_dockerd_s_keys(tmp_path: Path) -> None:
         ('{"config-file":"x"}', "don't match any configuration option"),
         ('{"debug":"yes"}', "debug: a value of another type is expected"),
         ('{"hosts":"unix:///a"}', "hosts: a value of another type is expected"),
+        ('{"runtimes":{"a":{"path":"/a","runtimeType":"io.containerd.a.v1"}}}', "only `path` and `runtimeArgs`"),
+        ('{"runtimes":{"a":{"runtimeArgs":["-x"]}}}', "`path` must be the path of a program"),
         ('{"mtu":true}', "mtu: a value of another type is expected"),
     ],
 )
