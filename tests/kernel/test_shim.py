@@ -222,6 +222,14 @@ async def test_pause_and_resume(rig: Rig) -> None:
     assert await settled(lambda: len(rig.log("c")) > size + 20)
 
 
+async def test_who_has_just_ended_is_not_frozen(rig: Rig) -> None:
+    """A commit and the end of the program meet: the engine has not heard of the end yet."""
+    process = await rig.start("c", "true")
+    assert (await soon(process.wait())).code == 0
+    assert await settled(lambda: not process.pids())
+    assert not await process.pause()
+
+
 async def test_a_paused_container_can_be_killed(rig: Rig) -> None:
     process = await rig.start("c", "sleep 1000")
     await process.pause()

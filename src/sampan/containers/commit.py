@@ -75,10 +75,13 @@ async def _frozen(engine: Engine, container: Container, wanted: bool) -> AsyncIt
     if not wanted or process is None or container.state.status is not Status.RUNNING:
         yield
         return
+    was_frozen = False
     try:
-        await process.pause()
-        engine.publish(container, Act.PAUSE.value)
+        was_frozen = await process.pause()  # not if it has ended and nobody was told yet: then nothing moves anyway
+        if was_frozen:
+            engine.publish(container, Act.PAUSE.value)
         yield
     finally:
         await process.resume()
-        engine.publish(container, Act.UNPAUSE.value)
+        if was_frozen:
+            engine.publish(container, Act.UNPAUSE.value)

@@ -38,7 +38,8 @@ async def _change(engine: Engine, container_id: str, act: Act) -> None:
             # again, while one that is frozen and not said to be could not.
             engine.rows.save(changed)
             try:
-                await process.pause()
+                if not await process.pause():
+                    raise Conflict(f"Container {container_id} is not running")
             except BaseException:
                 engine.rows.save(container)
                 raise

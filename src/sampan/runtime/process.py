@@ -148,9 +148,9 @@ class Process:
             if everyone or number == SIGKILL:
                 await asyncio.to_thread(self._cgroup.kill)
 
-    async def pause(self) -> None:
-        """Freeze everyone inside; returns when all have stopped."""
-        await self.request({"op": "freeze", "frozen": True})
+    async def pause(self) -> bool:
+        """Freeze everyone inside; returns when all have stopped. False when the program has ended meanwhile."""
+        return bool((await self.request({"op": "freeze", "frozen": True}))["done"])
 
     async def resume(self) -> None:
         """Let everyone inside go on."""

@@ -83,8 +83,11 @@ def _signal(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> M
 
 
 def _freeze(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:
-    shim.driver.freeze(bool(message["frozen"]))
-    return {}
+    try:
+        shim.driver.freeze(bool(message["frozen"]))
+    except FileNotFoundError:
+        return {"done": False}  # the program has ended, and its cgroup with it
+    return {"done": True}
 
 
 def _resize(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:

@@ -126,8 +126,9 @@ class Process:
         self.signals.append(number)
         self._die()
 
-    async def pause(self) -> None:
+    async def pause(self) -> bool:
         self.frozen = True
+        return True
 
     async def resume(self) -> None:
         self.frozen = False
