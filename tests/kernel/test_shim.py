@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -277,3 +278,20 @@ async def test_a_stream_that_is_closed_at_once(rig: Rig) -> None:
     client.sock.close()
     process = await rig.start("c", "cat; exit 2", stdio=OPEN, clients=(client,))
     assert (await soon(process.wait())).code == 2
+
+
+async def test_what_a_shim_keeps_is_there_for_the_next_engine(rig: Rig) -> None:
+    process = await rig.start("c", "sleep 1000")
+    ours, theirs = socket.socketpair()
+    await process.keep("ends", [theirs.fileno()])
+    theirs.close()
+    process.disconnect()
+    again = await rig.another_runtime().reconnect("c")
+    assert again is not None
+    (fd,) = await again.kept("ends")
+    with socket.socket(fileno=fd) as kept:
+        kept.sendall(b"still open")
+    assert ours.recv(64) == b"still open"
+    assert await again.kept("other") == []
+    await again.keep("ends", [])
+    assert ours.recv(64) == b"", "the shim let go of what was replaced by nothing"

@@ -30,7 +30,7 @@ class Channel:
         self._on_close = on_close
         self._decoder = Decoder()
         self._numbers = count(1)
-        self._replies: dict[int, asyncio.Future[Message]] = {}
+        self._replies: dict[int, asyncio.Future[tuple[Message, list[int]]]] = {}
         self._queue: list[tuple[bytes, list[int]]] = []
         self.closed = False
         self._loop.add_reader(sock.fileno(), self._readable)
@@ -44,17 +44,24 @@ class Channel:
 
     async def request(self, message: Message, fds: Sequence[int] = ()) -> Any:
         """Send and wait for the reply. Raises StartFailed with the other side's reason, Unavailable if it is gone."""
+        reply, received = await self.request_fds(message, fds)
+        close_all(received)
+        return reply
+
+    async def request_fds(self, message: Message, fds: Sequence[int] = ()) -> tuple[Any, list[int]]:
+        """`request`, and the descriptors that came with the reply; they are the caller's now."""
         number = next(self._numbers)
-        future: asyncio.Future[Message] = self._loop.create_future()
+        future: asyncio.Future[tuple[Message, list[int]]] = self._loop.create_future()
         self._replies[number] = future
         try:
             self.post({**message, "id": number}, fds)
-            reply = await future
+            reply, received = await future
         finally:
             self._replies.pop(number, None)
         if "error" in reply:
+            close_all(received)
             raise StartFailed(reply["error"], int(reply["exit_code"]), plain=bool(reply.get("plain")))
-        return reply["ok"]
+        return reply["ok"], received
 
     def _flush(self) -> None:
         while self._queue:
@@ -92,18 +99,18 @@ class Channel:
             return self.close()
         try:
             for message, own in self._decoder.feed(data, fds):
-                close_all(own)
-                self._dispatch(message)
+                self._dispatch(message, own)
         except BrokenMessage:
             self.close()
 
-    def _dispatch(self, message: Message) -> None:
+    def _dispatch(self, message: Message, fds: list[int]) -> None:
         number = message.get("id")
-        if number is None:
-            return self._on_event(message)
-        future = self._replies.get(number)
+        future = None if number is None else self._replies.get(number)
         if future and not future.done():
-            future.set_result(message)
+            return future.set_result((message, fds))
+        close_all(fds)
+        if number is None:
+            self._on_event(message)
 
     def close(self) -> None:
         """End the connection; whoever waits for a reply learns it."""

@@ -5,9 +5,11 @@ socket that a container on the host's network could find (security catalogue A35
 by one that connects anew. Replies and news to an engine that does not read are bounded: it is disconnected.
 """
 
+import array
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from sampan.linux.socket import peer_credentials, receive_with_fds
 from sampan.runtime.protocol import BrokenMessage, Decoder, Message, encode
@@ -17,7 +19,13 @@ OUT_LIMIT = 1 << 20
 RECEIVE = 64 << 10
 MAX_FDS = 32
 
-Answer = Callable[[Message], None]
+
+class Answer(Protocol):
+    """Replies to one request; copies of `fds` go along."""
+
+    def __call__(self, reply: Message, fds: Sequence[int] = ()) -> None: ...
+
+
 Handler = Callable[[Message, list[int], Answer], None]
 
 
@@ -58,15 +66,29 @@ class Connection:
             self.close()
 
     def _answer(self, number: object) -> Answer:
-        return lambda reply: self.send({**reply, "id": number})
+        return lambda reply, fds=(): self.send({**reply, "id": number}, fds)
 
-    def send(self, message: Message) -> None:
-        """Tell the engine, without waiting for it."""
+    def send(self, message: Message, fds: Sequence[int] = ()) -> None:
+        """Tell the engine, without waiting for it; copies of `fds` go along."""
         if self._sock.fileno() < 0:
             return None
+        if fds:
+            return self._send_with(fds, encode(message, len(fds)))
         self._out += encode(message)
         if len(self._out) > OUT_LIMIT:
             return self.close()
+        self._flush()
+
+    def _send_with(self, fds: Sequence[int], data: bytes) -> None:
+        # Descriptors travel with the first byte of their message, so nothing may be waiting before it.
+        if self._out:
+            return self.close()
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+        try:
+            sent = self._sock.sendmsg([data], rights, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+        except OSError:
+            return self.close()
+        self._out = data[sent:]
         self._flush()
 
     def _flush(self) -> None:

@@ -136,6 +136,17 @@ class Process:
             raise Unavailable("the container's shim is gone")
         return await self._channel.request(message, fds)
 
+    async def keep(self, name: str, fds: Sequence[int]) -> None:
+        """Have the shim hold copies of descriptors, in place of those that it held under this name."""
+        await self.request({"op": "keep", "name": name}, fds)
+
+    async def kept(self, name: str) -> list[int]:
+        """Copies of the descriptors that the shim holds under a name; none when it holds none."""
+        if self._channel is None:
+            raise Unavailable("the container's shim is gone")
+        _, fds = await self._channel.request_fds({"op": "kept", "name": name})
+        return fds
+
     async def wait(self) -> ExitStatus:
         """How the container ended, once it has."""
         return await asyncio.shield(self._ended)

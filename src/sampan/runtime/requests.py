@@ -33,8 +33,8 @@ def handle(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> No
     if verb is None:
         close_all(fds)
         return answer({"error": f"unknown request {message.get('op')!r}", "exit_code": 125})
-    # Only these two take descriptors over.
-    given = fds if verb in (_attach, _exec) else []
+    # Only these take descriptors over.
+    given = fds if verb in (_attach, _exec, _keep) else []
     if not given:
         close_all(fds)
     try:
@@ -68,6 +68,20 @@ def _stream(message: Message, fds: list[int]) -> Stream:
     except BaseException:
         close_all(fds)
         raise
+
+
+def _keep(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:
+    """Hold descriptors for an engine to come, under a name; what was held under it before is let go."""
+    name = str(message["name"])
+    close_all(shim.kept.pop(name, []))
+    if fds:
+        shim.kept[name] = fds
+    return {}
+
+
+def _kept(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> None:
+    """Copies of the descriptors that are held under a name."""
+    answer({"ok": {}}, shim.kept.get(str(message["name"]), []))
 
 
 def _signal(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:
@@ -172,6 +186,8 @@ def _report(
 VERBS: dict[str, Verb] = {
     "state": _state,
     "attach": _attach,
+    "keep": _keep,
+    "kept": _kept,
     "signal": _signal,
     "freeze": _freeze,
     "resize": _resize,

@@ -68,6 +68,7 @@ class Shim:
         self.control = Control(self.reactor, directory, lambda *request: requests.handle(self, *request))
         self.sessions: dict[str, Session] = {}
         self.leaving: list[Session] = []  # ended, but a client has yet to take the last of the output
+        self.kept: dict[str, list[int]] = {}  # descriptors held for the engine, which may be replaced by another
         self.launched: Launched | None = None
         self.started: Message = {}
         self.exit: Message = {}

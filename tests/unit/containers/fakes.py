@@ -111,7 +111,14 @@ class Process:
     execs: dict[str, ExecProcess] = field(default_factory=dict)
     sizes: list[tuple[int, int, str]] = field(default_factory=list)
     updates: list[Mapping[str, Any]] = field(default_factory=list)
+    kept_fds: dict[str, list[int]] = field(default_factory=dict)
     note: Callable[[ExitStatus], object] = lambda status: None
+
+    async def keep(self, name: str, fds: Sequence[int]) -> None:
+        self.kept_fds[name] = list(fds)
+
+    async def kept(self, name: str) -> list[int]:
+        return self.kept_fds.get(name, [])
 
     async def wait(self) -> ExitStatus:
         return await asyncio.shield(self.ended)
