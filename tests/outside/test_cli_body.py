@@ -157,6 +157,36 @@ IMAGE true -x --rm
 --health-retries 3 IMAGE
 --no-healthcheck IMAGE
 """  # noqa: E501 - a row is a command line
+NETWORK = """
+create n
+create --attachable --internal --ipv6 --label a=b --label c -o x=y --opt z=1 -d macvlan --scope local n
+create --ipv4=false --ipv6=false --ingress n
+create --subnet 10.1.0.0/16 --subnet fd00::/64 --gateway 10.1.0.9 --ip-range 10.1.4.0/24 --aux-address a=10.1.0.5 n
+create --subnet 10.1.0.0/16,10.2.0.0/16 --gateway 10.2.0.1,10.1.0.1 --aux-address a=10.2.0.5 --aux-address b=10.2.0.6 n
+create --config-only --subnet 10.1.0.0/16 n
+create --config-from other --ipam-driver null --ipam-opt a=b n
+connect n c
+connect --alias a --alias b --ip 10.1.0.4 --ip6 fd00::4 --link x:y --link z --link-local-ip 169.254.0.4 n c
+connect --driver-opt a=b --driver-opt c=d --gw-priority -3 n c
+disconnect n c
+disconnect -f n c
+prune -f
+prune -f --filter label=a --filter until=24h
+"""
+NETWORK_REFUSED_HERE = """
+create
+create --subnet 10.1.0.0/16 --subnet 10.1.1.0/24 n
+create --gateway 10.1.0.1 n
+create --subnet 10.1.0.0/16 --gateway 10.2.0.1 n
+create --subnet 10.1.0.0/16 --subnet 10.2.0.0/16 --gateway 10.2.0.1 --gateway 10.2.0.2 n
+create --subnet 10.1.0.0/16 --subnet 10.2.0.0/16 --ip-range 10.2.1.0/24 --ip-range 10.2.2.0/24 n
+create --subnet 10.1.0.0/16 --aux-address a=10.2.0.1 n
+create --ipv4=x n
+connect n
+connect --gw-priority x n c
+disconnect n
+rm
+"""
 # Refused before anything is sent, with the exit code of docker.
 REFUSED_HERE = """
 --bogus IMAGE
@@ -227,17 +257,22 @@ def rows(text: str) -> list[str]:
 
 def ask(stub: tuple[Stub, Client], program: str, line: str, files: Path) -> tuple[Result, list[tuple[str, object]]]:
     """What `PROGRAM run LINE` said and sent."""
+    return send(stub, program, f"run {line}", files)
+
+
+def send(stub: tuple[Stub, Client], program: str, line: str, files: Path) -> tuple[Result, list[tuple[str, object]]]:
+    """What `PROGRAM LINE` said and sent."""
     kept, clients = stub
     (files / "cid").unlink(missing_ok=True)
     kept.kept.clear()
     words = [word.replace("IMAGE", "busybox").replace("FILES", str(files)) for word in shlex.split(line)]
-    result: Result = getattr(clients, program)("run", *words)
+    result: Result = getattr(clients, program)(*words)
     return result, [(re.sub(r"^/v[0-9.]+/", "/v/", target), in_order(body)) for target, body in kept.kept]
 
 
 def in_order(body: object) -> object:
     """The body with its binds sorted: docker's client keeps them in a map, in no order."""
-    if isinstance(body, dict):
+    if isinstance(body, dict) and "HostConfig" in body:
         binds = body["HostConfig"]["Binds"]
         body["HostConfig"]["Binds"] = binds and sorted(binds)
     return body
@@ -259,3 +294,27 @@ def test_the_same_is_refused(stub: tuple[Stub, Client], files: Path, line: str) 
     assert got[0].code == wanted[0].code
     assert (got[0].stdout, bool(got[0].stderr)) == ("", True)
     assert not (files / "cid").exists()
+
+
+@pytest.mark.parametrize("line", rows(NETWORK))
+def test_the_same_is_sent_about_networks(stub: tuple[Stub, Client], files: Path, line: str) -> None:
+    wanted, got = (send(stub, program, f"network {line}", files) for program in ("docker", "sampan"))
+    assert len(wanted[1]) == 1, wanted
+    assert without_order(got[1]) == without_order(wanted[1])
+    assert got[0].code == wanted[0].code == 1
+
+
+def without_order(kept: list[tuple[str, object]]) -> list[tuple[str, object]]:
+    """Docker's client keeps subnets in a map, in no order."""
+    for _, body in kept:
+        if isinstance(body, dict) and body.get("IPAM"):
+            body["IPAM"]["Config"].sort(key=lambda pool: str(pool["Subnet"]))
+    return kept
+
+
+@pytest.mark.parametrize("line", rows(NETWORK_REFUSED_HERE))
+def test_the_same_is_refused_about_networks(stub: tuple[Stub, Client], files: Path, line: str) -> None:
+    wanted, got = (send(stub, program, f"network {line}", files) for program in ("docker", "sampan"))
+    assert got[1] == wanted[1] == []
+    assert got[0].code == wanted[0].code
+    assert (got[0].stdout, bool(got[0].stderr)) == ("", True)

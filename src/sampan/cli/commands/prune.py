@@ -64,6 +64,16 @@ def image_filters(call: Call) -> dict[str, str | list[str]]:
     return filters_query([*(each for each in call.options["filter"] if each[0] != "dangling"), dangling])
 
 
+def prune_networks(call: Call) -> int:
+    """docker network prune."""
+    if not confirmed(call, "This will remove all custom networks not used by at least one container."):
+        return 0
+    report = call.engine.post("/networks/prune", filters_query(call.options["filter"]))
+    for line in listed("Networks", report.get("NetworksDeleted")):
+        call.out.line(line)
+    return 0
+
+
 def prune_system(call: Call) -> int:
     """docker system prune: containers, networks, images, and build cache where the engine has one."""
     if call.options["volumes"] and any(name == "until" for name, _ in call.options["filter"]):
@@ -130,6 +140,7 @@ IMAGES = Command(
     prune_images,
     flags=(FORCE, FILTERS, Flag("all", SWITCH, "Remove all unused images, not just dangling ones", short="a")),
 )
+NETWORKS = Command("[OPTIONS]", prune_networks, flags=(FORCE, FILTERS))
 SYSTEM = Command(
     "[OPTIONS]",
     prune_system,

@@ -31,7 +31,7 @@ EMPTY_ENDPOINT: dict[str, Any] = {
 
 
 def read_network(text: str) -> dict[str, Any]:
-    """`NAME`, or `name=NAME,alias=…,ip=…,driver-opt=key=value`. Raises ValueError."""
+    """`NAME`, or `name=NAME,alias=…,ip=…,rate=10mbit,driver-opt=key=value`. Raises ValueError."""
     if not text:
         raise ValueError("no name set for network")
     if "=" not in text:
@@ -46,7 +46,7 @@ def read_network(text: str) -> dict[str, Any]:
             network["target"] = value
         elif key in ("alias", "link-local-ip", "driver-opt"):
             network.setdefault(key, []).append(value)
-        elif key in ("ip", "ip6", "mac-address"):
+        elif key in ("ip", "ip6", "mac-address", "rate", "burst"):
             network[key] = value
         elif key == "gw-priority":
             network[key] = int(value)
@@ -54,7 +54,14 @@ def read_network(text: str) -> dict[str, Any]:
             raise ValueError(f"invalid field key {key}")
     if not network.get("target"):
         raise ValueError("network name or id is not specified: add name=NETWORK")
+    if rates := rate_options(network):
+        network["driver-opt"] = [*network.get("driver-opt", ()), *rates]
     return network
+
+
+def rate_options(network: dict[str, Any]) -> list[str]:
+    """The driver options for `rate` and `burst`, which docker does not have."""
+    return [f"sampan.network.{key}={network[key]}" for key in ("rate", "burst") if network.get(key)]
 
 
 def endpoints_config(options: Options) -> dict[str, Any]:
@@ -103,7 +110,7 @@ def endpoint(network: dict[str, Any]) -> dict[str, Any]:
     settings["Aliases"] = network.get("alias")
     settings["MacAddress"] = network.get("mac-address", "")
     settings["GwPriority"] = network.get("gw-priority", 0)
-    if "driver-opt" in network:
+    if network.get("driver-opt"):
         settings["DriverOpts"] = {
             key: value for key, _, value in (text.partition("=") for text in network["driver-opt"])
         }
