@@ -5,7 +5,7 @@ Its row says so first: a container that does not run joins at its next start, on
 
 from dataclasses import replace
 
-from sampan.containers import networking, ports
+from sampan.containers import files, networking, ports, resolve
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Status
 from sampan.containers.model import Container
@@ -41,6 +41,8 @@ async def connect(engine: Engine, network_reference: str, reference: str, settin
             await engine.networks.leave(container.id, network.name)
             await engine.rows.save_durably(container)
             raise
+        files.joined(engine, joined, engine.networks.endpoints(container.id)[network.name])
+        await resolve.changed(engine, joined)
         engine.publish_joined(joined, network, "connect")
 
 

@@ -7,7 +7,7 @@ finds the same record and walks the same way.
 import logging
 import time
 
-from sampan.containers import remove
+from sampan.containers import remove, resolve
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, after, allows
 from sampan.containers.model import Container
@@ -48,6 +48,7 @@ async def bury(engine: Engine, container: Container, status: ExitStatus) -> None
     seconds = max(0, ended.state.finished_ns - ended.state.started_ns) // 1_000_000_000
     engine.publish(ended, "die", {"exitCode": str(status.code), "execDuration": str(seconds)})
     engine.publish_network(ended, "disconnect")
+    resolve.close(engine, container.id)
     await engine.networks.leave_all(container.id)
     engine.waits.exited(container.id, Outcome(status.code))
     if is_kept:

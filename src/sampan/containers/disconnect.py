@@ -6,7 +6,7 @@ a container that nobody knows any more is taken off, too.
 
 from dataclasses import replace
 
-from sampan.containers import ports
+from sampan.containers import files, ports, resolve
 from sampan.containers.engine import Engine
 from sampan.errors import InvalidRequest, NotFound, SampanError
 from sampan.networks import mode as network_mode
@@ -37,9 +37,13 @@ async def disconnect(engine: Engine, network_reference: str, reference: str, *, 
             raise NotConnected(f"container {container.id} is not connected to network {network.name}")
         left = replace(container, networks={n: s for n, s in container.networks.items() if n != network.name})
         if container.state.is_running:
+            endpoint = engine.networks.endpoints(container.id).get(network.name)
             sandbox = sandboxes.of_process(container.id, container.state.pid, name=container.name)
             await engine.networks.leave(container.id, network.name, sandbox)
             await engine.networks.lead(sandbox, ports.published(container.config, container.host))
+            if endpoint is not None:
+                files.left(engine, container, endpoint)
+            await resolve.changed(engine, left)
             engine.publish_joined(container, network, "disconnect")
         await engine.rows.save_durably(left)
 

@@ -20,6 +20,7 @@ from sampan.containers.waits import Waits
 from sampan.errors import NotFound
 from sampan.events import Events
 from sampan.networks.model import Network
+from sampan.networks.resolvers import Resolvers
 from sampan.networks.store import Networks
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ log = logging.getLogger(__name__)
 class Engine:
     """The things that verbs need.
 
-    `processes`: the running containers. `locks`: held while a container changes from one status to another; never while
-    waiting for its program. `execs`: by id, of running containers. `restarting`: ids of containers that stay, even with
-    --rm, when they end.
+    `resolvers`: the running containers' 127.0.0.11. `processes`: the running containers. `locks`: held while a
+    container changes from one status to another; never while waiting for its program. `execs`: by id, of running
+    containers. `restarting`: ids of containers that stay, even with --rm, when they end.
     """
 
     rows: Rows
@@ -45,6 +46,7 @@ class Engine:
     events: Events
     host: Host
     options: Options
+    resolvers: Resolvers = field(default_factory=Resolvers)
     processes: dict[str, Process] = field(default_factory=dict)
     execs: "dict[str, Exec]" = field(default_factory=dict)
     waits: Waits = field(default_factory=Waits)

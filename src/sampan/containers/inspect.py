@@ -11,7 +11,7 @@ from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Status
 from sampan.containers.model import Container, State
 from sampan.containers.mounts import MountPoint
-from sampan.networks.model import Endpoint
+from sampan.containers.network_settings import network_settings
 from sampan.wire.bodies import to_dict
 from sampan.wire.timestamps import rfc3339_nano
 
@@ -81,58 +81,6 @@ def mount(point: MountPoint) -> dict[str, Any]:
         "Mode": point.mode,
         "RW": point.writable,
         "Propagation": point.propagation,
-    }
-
-
-def network_settings(engine: Engine, container: Container) -> dict[str, Any]:
-    """Docker's NetworkSettings, the fields of the old default network included."""
-    pid = container.state.pid
-    namespace = f"/proc/{pid}/ns/net" if pid else ""
-    return {
-        "Bridge": "",
-        "SandboxID": container.id if pid else "",
-        "SandboxKey": namespace,
-        "Ports": {},
-        "HairpinMode": False,
-        "LinkLocalIPv6Address": "",
-        "LinkLocalIPv6PrefixLen": 0,
-        "SecondaryIPAddresses": None,
-        "SecondaryIPv6Addresses": None,
-        **_address_fields(None),
-        "Networks": networks(engine, container),
-    }
-
-
-def networks(engine: Engine, container: Container) -> dict[str, dict[str, Any]]:
-    """Docker's EndpointSettings of each network that the container is joined to, or will be when it starts."""
-    granted = engine.networks.endpoints(container.id)
-    return {
-        name: {
-            "IPAMConfig": None,
-            "Links": None,
-            "Aliases": None,
-            "DriverOpts": None,
-            "GwPriority": 0,
-            "NetworkID": engine.networks.find(name).id if name in granted else "",
-            **_address_fields(granted.get(name)),
-            "DNSNames": None,
-        }
-        for name in container.networks
-    }
-
-
-def _address_fields(endpoint: Endpoint | None) -> dict[str, Any]:
-    address, _, length = (endpoint.ipv4_address if endpoint else "").partition("/")
-    address_6, _, length_6 = (endpoint.ipv6_address if endpoint else "").partition("/")
-    return {
-        "EndpointID": endpoint.id if endpoint else "",
-        "Gateway": endpoint.ipv4_gateway if endpoint else "",
-        "IPAddress": address,
-        "IPPrefixLen": int(length or 0),
-        "IPv6Gateway": endpoint.ipv6_gateway if endpoint else "",
-        "GlobalIPv6Address": address_6,
-        "GlobalIPv6PrefixLen": int(length_6 or 0),
-        "MacAddress": endpoint.mac_address if endpoint else "",
     }
 
 

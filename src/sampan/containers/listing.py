@@ -6,8 +6,8 @@ Docker's list of ContainerSummary (Engine API 1.51, `GET /containers/json`), new
 import time
 from typing import Any
 
+from sampan.containers import bindings, inspect, mounts, network_settings, status_text
 from sampan.containers import filters as filtering
-from sampan.containers import inspect, mounts, status_text
 from sampan.containers.engine import Engine
 from sampan.containers.model import Container
 from sampan.errors import InvalidRequest, NotFound
@@ -40,7 +40,8 @@ class _Summaries:
 
     def of(self, container: Container) -> dict[str, Any]:
         """One ContainerSummary."""
-        networks = inspect.networks(self._engine, container)
+        networks = network_settings.networks(self._engine, container)
+        granted = self._engine.networks.endpoints(container.id).values()
         result: dict[str, Any] = {
             "Id": container.id,
             "Names": [f"/{container.name}"],
@@ -48,7 +49,7 @@ class _Summaries:
             "ImageID": container.image_id,
             "Command": command(container.argv),
             "Created": container.created_ns // 1_000_000_000,
-            "Ports": [],
+            "Ports": bindings.summary(container.config, granted) if container.state.is_running else [],
             "Labels": container.config.labels or {},
             "State": container.state.status.value,
             "Status": status_text.text(container.state, self._now_ns),

@@ -32,7 +32,7 @@ def look_up(engine: Engine, container: Container, network: Mode, options: Securi
         source, written = f"/proc/{owner.state.pid}/ns/net", files.paths(engine.directory(owner.id))
     else:
         source = "host" if network.is_host else joined.namespace or "new"
-        written = files.write(engine.directory(container.id), container, network, joined.endpoints, engine.options)
+        written = files.write(engine, container, network, joined.endpoints)
     pid_namespace = ipc_namespace = shm = ""
     if reference := modes.container_of(asked.pid_mode):
         pid_namespace = f"/proc/{_running(engine, reference, 'container {id} is not running').state.pid}/ns/pid"

@@ -15,7 +15,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from sampan.containers import die, networking, remove
+from sampan.containers import die, networking, remove, resolve
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, Status, after
 from sampan.containers.model import Container
@@ -50,6 +50,9 @@ async def recover(engine: Engine) -> Tally:
                 # One container that cannot be understood must not keep all others from being served.
                 log.exception("recovery failed container=%s", container.id)
 
+    # Before the first question is answered that waits in a container's resolver: it may be for any other container.
+    for container in engine.rows.all():
+        resolve.announce(engine, container)
     async with asyncio.TaskGroup() as work:
         for container in engine.rows.all():
             work.create_task(one(container), name=f"recover {container.name}")
@@ -70,6 +73,7 @@ async def _recover_one(engine: Engine, container: Container, tally: Tally) -> No
     is_news = record is not None and record.finished_at > container.state.finished_ns
     # Also what a start that was cut before the program ran, or a burial that was not finished, left behind.
     await engine.runtime.sweep(container.id)
+    resolve.close(engine, container.id)
     await engine.networks.leave_all(container.id)
     if container.state.is_running or is_news:
         running = container if container.state.is_running else _as_started(container, 0, 0, time.time_ns())
@@ -89,6 +93,7 @@ async def _take_up(engine: Engine, container: Container, process: Process) -> No
     await networking.take_up(engine, container, process.pid)
     if container.state.status is Status.RUNNING:
         await process.resume()  # a commit may have been cut while it had the container frozen
+    await resolve.take_up(engine, container, process)
     engine.processes[container.id] = process
     engine.spawn(die.watch(engine, container.id, process), f"watch {container.name}")
 

@@ -1,5 +1,6 @@
 """How does a container get another name?"""
 
+from sampan.containers import resolve
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, after
 from sampan.errors import Conflict, InvalidRequest
@@ -20,4 +21,5 @@ async def rename(engine: Engine, reference: str, name: str) -> None:
                 renamed = await engine.rows.rename(container, chosen)
         except (Conflict, InvalidRequest) as error:
             raise type(error)(f"Error when allocating new name: {error}") from None
+        await resolve.changed(engine, renamed)
     engine.publish(renamed, "rename", {"oldName": f"/{container.name}"})

@@ -11,7 +11,19 @@ from pathlib import Path
 
 from msgspec import structs
 
-from sampan.containers import die, lookup, modes, mounts, networking, remove, security, spec, verify
+from sampan.containers import (
+    die,
+    links,
+    lookup,
+    modes,
+    mounts,
+    networking,
+    remove,
+    resolve,
+    security,
+    spec,
+    verify,
+)
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, Status, after
 from sampan.containers.model import Container
@@ -71,6 +83,7 @@ async def launch(engine: Engine, container: Container) -> None:
     except Unavailable as error:
         # A container that nobody will know of after a restart must not run.
         await engine.runtime.sweep(container.id)
+        resolve.close(engine, container.id)
         await engine.networks.leave_all(container.id)
         raise Unavailable(f"the container was stopped again: its state could not be kept, {error}") from None
     engine.processes[container.id] = process
@@ -101,13 +114,16 @@ async def _run(engine: Engine, container: Container) -> Process:
         held = undo.enter_context(ExitStack())
         undo.push_async_callback(engine.networks.leave_all, container.id)
         joined = await networking.join(engine, container, network, held)
+        undo.callback(resolve.close, engine, container.id)
+        await resolve.open(engine, container, joined.namespace)
         directory = engine.directory(container.id)
         directory.parent.mkdir(mode=0o700, exist_ok=True)  # parents=True would leave the mode to the umask
         directory.mkdir(mode=0o700, exist_ok=True)
         lookups = lookup.look_up(engine, container, network, options, joined)
         lookup.make_missing(points)
         lookup.check_propagation(points)
-        built = spec.build(container, points, options, lookups, host=engine.host, options=engine.options)
+        run = links.with_variables(engine, container)
+        built = spec.build(run, points, options, lookups, host=engine.host, options=engine.options)
         process = await engine.runtime.start(
             container.id,
             built,
@@ -118,6 +134,7 @@ async def _run(engine: Engine, container: Container) -> Process:
         )
         undo.pop_all()
         held.close()
+    await resolve.keep(engine, container.id, process)
     return process
 
 

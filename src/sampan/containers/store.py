@@ -89,6 +89,7 @@ class Containers:
     async def close(self) -> None:
         """Stop watching; containers go on."""
         await self.engine.close()
+        self.engine.resolvers.close_all()
 
     async def create(self, name: str | None, request: ContainerCreate, platform: str = "") -> tuple[str, Sequence[str]]:
         """Make a container; its id and warnings."""
@@ -168,6 +169,10 @@ class Containers:
     def counts(self) -> Mapping[str, int]:
         """How many there are, by status."""
         return Counter(container.state.status.value for container in self.engine.rows.all())
+
+    def names(self) -> Mapping[str, str]:
+        """Container id → name."""
+        return {container.id: container.name for container in self.engine.rows.all()}
 
     def users_of(self, image_id: str) -> Sequence[tuple[str, bool]]:
         """(id, does it run) of the containers that were made from an image."""

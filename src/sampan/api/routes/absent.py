@@ -42,11 +42,6 @@ async def registry(engine: "Engine", call: Call) -> web.StreamResponse:
     raise NotSupported("registries are not supported by this engine yet: use load, save and import")
 
 
-async def networks(engine: "Engine", call: Call) -> web.StreamResponse:
-    """Making and joining networks."""
-    raise NotSupported("networks other than none, host and container:NAME are not supported by this engine yet")
-
-
 async def volumes(engine: "Engine", call: Call) -> web.StreamResponse:
     """Making volumes."""
     raise NotSupported("volumes are not supported by this engine yet: use bind mounts")
