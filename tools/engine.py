@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+LEAK_SECONDS = 3
 START_SECONDS = 20
 
 
@@ -147,6 +148,8 @@ class Engine(Client):
             if containers:
                 self.docker("rm", "-f", "-v", *containers)
             self.stop()
+        # What was killed may wait for the machine's first process to collect it: that is nobody's leak.
+        eventually(lambda: not list(leaks(self)), LEAK_SECONDS)
         found = list(leaks(self))
         self._destroy()
         return found

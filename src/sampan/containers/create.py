@@ -114,6 +114,4 @@ def _image_warnings(image: Image) -> list[str]:
             f"The image declares volumes ({', '.join(run.volumes)}): they are not supported yet, "
             "and what is written there stays in the container."
         )
-    if run.healthcheck is not None and run.healthcheck.test[:1] != ("NONE",):
-        warnings.append("The image declares a health check: health checks are not supported yet, so it is not run.")
     return warnings

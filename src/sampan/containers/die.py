@@ -7,7 +7,7 @@ finds the same record and walks the same way.
 import logging
 import time
 
-from sampan.containers import remove, resolve
+from sampan.containers import health, remove, resolve, restart_policy, restarting
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, after, allows
 from sampan.containers.model import Container
@@ -31,21 +31,31 @@ async def watch(engine: Engine, container_id: str, process: Process) -> None:
 
 
 async def bury(engine: Engine, container: Container, status: ExitStatus) -> None:
-    """Note the end of a running container, with its lock held; tell everyone; remove it if it was run with --rm."""
+    """Note the end of a running container, with its lock held, and tell everyone.
+
+    Its restart policy may have it started again; with --rm it is removed.
+    """
     if not allows(container.state.status, Act.DIE):
         return
+    now_ns = time.time_ns()
     ended = container.with_state(
-        status=after(container.state.status, Act.DIE),
         pid=0,
         start_ticks=0,
         exit_code=status.code,
         oom_killed=status.oom_killed,
         error=status.error,
-        finished_ns=status.finished_at or time.time_ns(),
+        finished_ns=status.finished_at or now_ns,
     )
+    ran_ns = max(0, ended.state.finished_ns - ended.state.started_ns)
+    delay = restart_policy.delay_ns(ended, code=status.code, ran_ns=ran_ns)
+    if delay is None:
+        ended = ended.with_state(status=after(container.state.status, Act.DIE))
+    else:
+        ended = restarting.as_restarting(ended, delay, now_ns)
     is_kept = _keep(engine, ended)
     engine.processes.pop(container.id, None)
-    seconds = max(0, ended.state.finished_ns - ended.state.started_ns) // 1_000_000_000
+    health.end(engine, container.id)
+    seconds = ran_ns // 1_000_000_000
     engine.publish(ended, "die", {"exitCode": str(status.code), "execDuration": str(seconds)})
     engine.publish_network(ended, "disconnect")
     resolve.close(engine, container.id)
@@ -54,7 +64,9 @@ async def bury(engine: Engine, container: Container, status: ExitStatus) -> None
     if is_kept:
         # Not before the row is written: until then the shim's record is all there is. Nobody need wait for this.
         await engine.runtime.forget(container.id)
-    if ended.host.auto_remove and container.id not in engine.restarting:
+    if delay is not None:
+        engine.start_again(ended)
+    elif ended.host.auto_remove and container.id not in engine.restarting:
         await remove.discard(engine, ended, durable=False)
 
 

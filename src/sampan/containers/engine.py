@@ -6,11 +6,12 @@ nothing; each verb's story is in the file named after it.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sampan.containers.health_rows import HealthRows
 from sampan.containers.host import Host, Options
 from sampan.containers.model import Container
 from sampan.containers.needs import ImageStore, Process, Runtime, Snapshots
@@ -35,10 +36,13 @@ class Engine:
 
     `resolvers`: the running containers' 127.0.0.11. `processes`: the running containers. `locks`: held while a
     container changes from one status to another; never while waiting for its program. `execs`: by id, of running
-    containers. `restarting`: ids of containers that stay, even with --rm, when they end.
+    containers. `restarting`: ids of containers that stay, even with --rm, when they end. `start_again`: what to do with
+    a container that its policy will start again, `restart_unhealthy`: with one that is to be restarted when unhealthy.
+    `watches`: the tasks that check containers.
     """
 
     rows: Rows
+    health: HealthRows
     images: ImageStore
     snapshots: Snapshots
     networks: Networks
@@ -54,6 +58,9 @@ class Engine:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     restarting: set[str] = field(default_factory=set)
+    watches: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    start_again: Callable[[Container], None] = lambda container: None
+    restart_unhealthy: Callable[[Container], None] = lambda container: None
 
     def lock(self, container_id: str) -> asyncio.Lock:
         """The container's lock, made when first asked for and forgotten with the container."""
@@ -108,6 +115,7 @@ class Engine:
 
     async def close(self) -> None:
         """Stop watching; containers go on."""
-        for task in tuple(self.tasks):
+        tasks = (*self.tasks, *self.watches.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)

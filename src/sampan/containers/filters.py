@@ -5,7 +5,7 @@ must all hold. What a filter refers to is looked up once; then each container is
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sampan.containers import mounts
@@ -38,6 +38,7 @@ class Query:
     since: Container | None = None
     ancestors: tuple[tuple[str, tuple[str, ...]], ...] = ()
     networks: frozenset[str] = frozenset()
+    healths: Mapping[str, str] = field(default_factory=dict)
     patterns: dict[str, list[Callable[[str], bool]]] = field(default_factory=dict)
 
     @property
@@ -75,6 +76,7 @@ def prepare(engine: Engine, filters: Filters) -> Query:
         since=_last(engine, filters.get("since")),
         ancestors=tuple(_ancestors(engine, filters)),
         networks=frozenset(_networks(engine, filters)),
+        healths=engine.health.verdicts() if "health" in filters else {},
         patterns={key: [_matcher(value) for value in filters.get(key)] for key in ("id", "name")},
     )
 
@@ -164,7 +166,7 @@ CHECKS: dict[str, Callable[[Query, Container], bool]] = {
     "id": _has_id,
     "exited": _has_ended_with,
     "status": lambda query, container: container.state.status in query.filters.get("status"),
-    "health": lambda query, container: "none" in query.filters.get("health"),
+    "health": lambda query, container: query.healths.get(container.id, "none") in query.filters.get("health"),
     "before": _is_made_before,
     "since": _is_made_since,
     "ancestor": _descends,

@@ -6,7 +6,7 @@ Docker's ContainerJSON (Engine API 1.51, `GET /containers/{id}/json`), field by 
 from collections.abc import Mapping
 from typing import Any
 
-from sampan.containers import mounts
+from sampan.containers import health_state, mounts
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Status
 from sampan.containers.model import Container, State
@@ -30,7 +30,7 @@ def inspect(engine: Engine, reference: str, size: bool) -> dict[str, Any]:
         "Created": rfc3339_nano(container.created_ns),
         "Path": argv[0],
         "Args": argv[1:],
-        "State": state(container.state),
+        "State": state(container.state) | _health(engine, container),
         "Image": container.image_id,
         "ResolvConfPath": str(directory / "resolv.conf") if was_started else "",
         "HostnamePath": str(directory / "hostname") if was_started else "",
@@ -70,6 +70,11 @@ def state(state: State) -> dict[str, Any]:
         "StartedAt": rfc3339_nano(state.started_ns),
         "FinishedAt": rfc3339_nano(state.finished_ns),
     }
+
+
+def _health(engine: Engine, container: Container) -> dict[str, Any]:
+    known = engine.health.get(container.id)
+    return {"Health": health_state.as_json(known)} if known is not None else {}
 
 
 def mount(point: MountPoint) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """How is a signal sent to a container?"""
 
-from sampan.containers import signals, stop
+from sampan.containers import restart_policy, restarting, signals, stop
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, after
 from sampan.errors import Conflict, InvalidRequest
@@ -20,5 +20,8 @@ async def kill(engine: Engine, reference: str, signal_name: str) -> None:
         raise Conflict(f"Cannot kill container: {reference}: {error}") from None
     if number == stop.SIGKILL:
         await stop.kill_and_wait(engine, container)
-    else:
+        return
+    stop_signal = signals.parse(container.config.stop_signal or stop.DEFAULT_SIGNAL)
+    is_an_end = restart_policy.is_an_end(number, stop_signal)
+    if not is_an_end or await restarting.forbid(engine, container.id):
         await stop.send(engine, container, number)

@@ -10,6 +10,9 @@ Rule 1: everything that decides whether an act is legal lives in this file. `TRA
        │                 │  └──start──► running
        └────remove───────┴──────► removing ──(gone)
 
+    running, paused, exited ──again──► restarting ──start──► running        (a restart policy's doing)
+                                           └──die, fail──► exited
+
 A failed start leaves a container where it was. A container that is being removed has no future; `dead` is a word that
 Docker's filters know, and no container here is ever in it. `REFUSALS` holds dockerd's sentences for what is forbidden.
 """
@@ -37,6 +40,7 @@ class Act(StrEnum):
     START = "start"
     FAIL = "fail"
     DIE = "die"
+    AGAIN = "again"
     PAUSE = "pause"
     UNPAUSE = "unpause"
     REMOVE = "remove"
@@ -56,6 +60,7 @@ TRANSITIONS: dict[Status, dict[Act, Status]] = {
     },
     Status.RUNNING: {
         Act.DIE: Status.EXITED,
+        Act.AGAIN: Status.RESTARTING,
         Act.PAUSE: Status.PAUSED,
         Act.EXEC: Status.RUNNING,
         Act.ATTACH: Status.RUNNING,
@@ -64,6 +69,7 @@ TRANSITIONS: dict[Status, dict[Act, Status]] = {
     },
     Status.PAUSED: {
         Act.DIE: Status.EXITED,
+        Act.AGAIN: Status.RESTARTING,
         Act.UNPAUSE: Status.RUNNING,
         Act.SIGNAL: Status.PAUSED,
         Act.RENAME: Status.PAUSED,
@@ -72,11 +78,13 @@ TRANSITIONS: dict[Status, dict[Act, Status]] = {
         Act.START: Status.RUNNING,
         Act.FAIL: Status.EXITED,
         Act.DIE: Status.EXITED,
+        Act.SIGNAL: Status.RESTARTING,
         Act.RENAME: Status.RESTARTING,
     },
     Status.EXITED: {
         Act.START: Status.RUNNING,
         Act.FAIL: Status.EXITED,
+        Act.AGAIN: Status.RESTARTING,
         Act.REMOVE: Status.REMOVING,
         Act.ATTACH: Status.EXITED,
         Act.RENAME: Status.EXITED,

@@ -52,7 +52,7 @@ class _Summaries:
             "Ports": bindings.summary(container.config, granted) if container.state.is_running else [],
             "Labels": container.config.labels or {},
             "State": container.state.status.value,
-            "Status": status_text.text(container.state, self._now_ns),
+            "Status": self._status(container),
             "HostConfig": {"NetworkMode": container.host.network_mode},
             "NetworkSettings": {"Networks": networks},
             "Mounts": [inspect.mount(point) for point in mounts.parse(container.host) if point.is_shown],
@@ -65,6 +65,10 @@ class _Summaries:
             # Go leaves out a zero here.
             result |= {name: value for name, value in (("SizeRw", own), ("SizeRootFs", whole)) if value}
         return result
+
+    def _status(self, container: Container) -> str:
+        known = self._engine.health.get(container.id)
+        return status_text.text(container.state, self._now_ns, known.verdict if known is not None else None)
 
     def _image_name(self, container: Container) -> str:
         """The name the container was made with, while it still means the same image; else the image's id."""

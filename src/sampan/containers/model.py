@@ -17,7 +17,9 @@ class State:
     """Where a container is in its life, and how its last run began and ended.
 
     `pid` is the host's number of its first process, `start_ticks` that process's start time (proc_pid_stat(5), field
-    22): the pair tells it from a stranger that got the same number later.
+    22): the pair tells it from a stranger that got the same number later. `was_stopped`: somebody asked for its end, so
+    that no restart policy undoes it. `restart_delay_ns`: how long its policy last let it wait, `restart_at_ns`: when
+    that is over.
     """
 
     status: Status = Status.CREATED
@@ -29,6 +31,9 @@ class State:
     started_ns: int = 0
     finished_ns: int = 0
     restart_count: int = 0
+    was_stopped: bool = False
+    restart_delay_ns: int = 0
+    restart_at_ns: int = 0
 
     @property
     def is_running(self) -> bool:

@@ -3,6 +3,7 @@
 All its processes at once, by the kernel's freezer (cgroups(7)); they notice nothing but the time.
 """
 
+from sampan.containers import health
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, Status, after
 from sampan.errors import Conflict
@@ -37,13 +38,16 @@ async def _change(engine: Engine, container_id: str, act: Act) -> None:
             # The row first: should we die in between, a container that is said to be frozen and is not can be thawed
             # again, while one that is frozen and not said to be could not.
             engine.rows.save(changed)
+            health.suspend(engine, container_id)
             try:
                 if not await process.pause():
                     raise Conflict(f"Container {container_id} is not running")
             except BaseException:
                 engine.rows.save(container)
+                health.resume(engine, container, at_once=False)
                 raise
         else:
             await process.resume()
             engine.rows.save(changed)
+            health.resume(engine, changed, at_once=False)
         engine.publish(changed, act.value)

@@ -5,6 +5,7 @@ It may have been killed between any two steps. Rows say what was meant, shims an
     row             shim answers       shim left a record    neither
     running         take it up again   bury it, as recorded  bury it: nobody knows how it ended
     created, exited as running, if it tells of a run that the row does not know: its start was cut; else forget it
+    restarting      the same; then wait on, and start
 
 Then what nothing refers to is removed: trees and directories without a row, and containers with --rm that do not run.
 Idempotent, and may itself be killed anywhere.
@@ -15,7 +16,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from sampan.containers import die, networking, remove, resolve
+from sampan.containers import die, health, networking, remove, resolve
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, Status, after
 from sampan.containers.model import Container
@@ -65,7 +66,9 @@ async def recover(engine: Engine) -> Tally:
 
 async def _recover_one(engine: Engine, container: Container, tally: Tally) -> None:
     process = await engine.runtime.reconnect(container.id)
-    if process is not None and (container.state.is_running or process.started_at > container.state.finished_ns):
+    # Who waits to be started again has a process only if that start was cut before it was noted.
+    was_running = container.state.is_running and container.state.status is not Status.RESTARTING
+    if process is not None and (was_running or process.started_at > container.state.finished_ns):
         await _take_up(engine, container, process)
         tally.alive += 1
         return
@@ -75,8 +78,8 @@ async def _recover_one(engine: Engine, container: Container, tally: Tally) -> No
     await engine.runtime.sweep(container.id)
     resolve.close(engine, container.id)
     await engine.networks.leave_all(container.id)
-    if container.state.is_running or is_news:
-        running = container if container.state.is_running else _as_started(container, 0, 0, time.time_ns())
+    if was_running or is_news:
+        running = container if was_running else _as_started(container, 0, 0, time.time_ns())
         await die.bury(engine, running, record or LOST)
         tally.ended += 1
     left = engine.rows.get(container.id)
@@ -87,7 +90,7 @@ async def _recover_one(engine: Engine, container: Container, tally: Tally) -> No
 
 async def _take_up(engine: Engine, container: Container, process: Process) -> None:
     """Watch a container that went on without us."""
-    if not container.state.is_running:
+    if not container.state.is_running or container.state.status is Status.RESTARTING:
         container = _as_started(container, process.pid, process.start_time, process.started_at)
         engine.rows.save(container)
     await networking.take_up(engine, container, process.pid)
@@ -96,6 +99,8 @@ async def _take_up(engine: Engine, container: Container, process: Process) -> No
     await resolve.take_up(engine, container, process)
     engine.processes[container.id] = process
     engine.spawn(die.watch(engine, container.id, process), f"watch {container.name}")
+    if container.state.status is Status.RUNNING:
+        health.resume(engine, container, at_once=True)
 
 
 def _as_started(container: Container, pid: int, start_ticks: int, started_ns: int) -> Container:

@@ -48,6 +48,7 @@ async def discard(engine: Engine, container: Container, *, durable: bool) -> Non
     engine.rows.set_aside(container.with_state(status=Status.REMOVING))
     engine.parked.close(container.id)
     engine.drop_execs(container.id)
+    engine.health.forget(container.id)
     try:
         await engine.rows.discard(container, durable=durable)
     except BaseException:

@@ -13,6 +13,7 @@ from msgspec import structs
 
 from sampan.containers import (
     die,
+    health,
     links,
     lookup,
     modes,
@@ -51,13 +52,15 @@ async def start(engine: Engine, reference: str) -> bool:
     return True
 
 
-async def launch(engine: Engine, container: Container) -> None:
-    """Bring the container up, with its lock held.
+async def launch(engine: Engine, container: Container, *, by_policy: bool = False) -> None:
+    """Bring the container up, with its lock held; `by_policy`: nobody has asked for it, and restarts are counted on.
 
     Raises StartFailed with what became of the program, or the reason why it never came to that; the container then
     keeps the error and an exit code.
     """
     engine.drop_execs(container.id)
+    if not by_policy:
+        container = container.with_state(was_stopped=False, restart_count=0, restart_delay_ns=0)
     try:
         container = _with_owners_names(engine, container)
         process = await _run(engine, container)
@@ -77,6 +80,7 @@ async def launch(engine: Engine, container: Container) -> None:
         error="",
         started_ns=process.started_at,
         finished_ns=0,
+        restart_at_ns=0,
     )
     try:
         engine.rows.save(started)
@@ -90,6 +94,7 @@ async def launch(engine: Engine, container: Container) -> None:
     engine.publish_network(started, "connect")
     engine.publish(started, "start")
     engine.spawn(die.watch(engine, container.id, process), f"watch {container.name}")
+    health.begin(engine, started)
 
 
 def _with_owners_names(engine: Engine, container: Container) -> Container:

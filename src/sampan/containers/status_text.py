@@ -3,19 +3,26 @@
 "Up 3 minutes (Paused)", "Exited (0) 2 seconds ago": rounded as Docker rounds. Pure.
 """
 
+from sampan.containers.health_state import Verdict
 from sampan.containers.lifecycle import Status
 from sampan.containers.model import State
 
 SECOND = 1_000_000_000
+HEALTH = {
+    None: "",
+    Verdict.STARTING: "health: starting",
+    Verdict.HEALTHY: "healthy",
+    Verdict.UNHEALTHY: "unhealthy",
+}
 
 
-def text(state: State, now_ns: int) -> str:
-    """The status in words."""
+def text(state: State, now_ns: int, verdict: Verdict | None = None) -> str:
+    """The status in words; `verdict`: what its health check says, if it has one."""
     if state.status is Status.RESTARTING:
         return f"Restarting ({state.exit_code}) {duration(now_ns - state.finished_ns)} ago"
     if state.is_running:
-        paused = " (Paused)" if state.status is Status.PAUSED else ""
-        return f"Up {duration(now_ns - state.started_ns)}{paused}"
+        words = "Paused" if state.status is Status.PAUSED else HEALTH[verdict]
+        return f"Up {duration(now_ns - state.started_ns)}" + (f" ({words})" if words else "")
     if state.status is Status.REMOVING:
         return "Removal In Progress"
     if state.status is Status.DEAD:

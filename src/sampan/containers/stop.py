@@ -6,7 +6,7 @@ cannot end, so a paused container is thawed once the signal is there.
 
 import asyncio
 
-from sampan.containers import pause, signals
+from sampan.containers import pause, restarting, signals
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Status
 from sampan.containers.model import Container
@@ -36,6 +36,8 @@ async def stop_and_wait(engine: Engine, container: Container, seconds: int | Non
         seconds = container.config.stop_timeout if container.config.stop_timeout is not None else PATIENCE_SECONDS
     waiter = engine.waits.add(container.id, Condition.NEXT_EXIT)
     try:
+        if not await restarting.forbid(engine, container.id):
+            return
         await send(engine, container, number)
         if not await _ended(waiter, None if seconds < 0 else float(seconds)):
             await kill_and_wait(engine, container)
@@ -50,6 +52,8 @@ async def kill_and_wait(engine: Engine, container: Container) -> None:
         return
     waiter = engine.waits.add(container.id, Condition.NEXT_EXIT)
     try:
+        if not await restarting.forbid(engine, container.id):
+            return
         await send(engine, container, SIGKILL)
         if not await _ended(waiter, KILL_SECONDS):
             raise Unavailable(

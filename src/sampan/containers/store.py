@@ -6,6 +6,7 @@ unambiguous beginning of an id. All raise the kinds of `sampan.errors` with dock
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sampan.containers import (
@@ -27,15 +28,19 @@ from sampan.containers import (
     resize,
     restart,
     start,
+    start_again,
     stop,
     top,
     update,
     wait,
 )
 from sampan.containers.engine import Engine
+from sampan.containers.health_rows import SCHEMA as HEALTH_SCHEMA
+from sampan.containers.health_rows import HealthRows
 from sampan.containers.host import Host, Options
 from sampan.containers.needs import ImageStore, Runtime, Snapshots
-from sampan.containers.rows import SCHEMA, Rows
+from sampan.containers.rows import SCHEMA as CONTAINER_SCHEMA
+from sampan.containers.rows import Rows
 from sampan.db import Database
 from sampan.events import Events
 from sampan.networks.store import Networks
@@ -45,6 +50,8 @@ from sampan.wire.exec import ExecCreate
 from sampan.wire.filters import Filters
 
 __all__ = ["SCHEMA", "Containers"]
+
+SCHEMA = CONTAINER_SCHEMA + HEALTH_SCHEMA
 
 
 class Containers:
@@ -64,6 +71,7 @@ class Containers:
     ) -> None:
         self.engine = Engine(
             rows=Rows(database),
+            health=HealthRows(database),
             images=images,
             snapshots=snapshots,
             networks=networks,
@@ -72,10 +80,14 @@ class Containers:
             host=host,
             options=options,
         )
+        self.engine.start_again = partial(start_again.schedule, self.engine)
+        self.engine.restart_unhealthy = partial(start_again.restart_unhealthy, self.engine)
 
     async def recover(self) -> recover.Tally:
         """Make rows, shims and kernel agree after the daemon was gone; before anything else is asked."""
-        return await recover.recover(self.engine)
+        tally = await recover.recover(self.engine)
+        start_again.with_the_daemon(self.engine)
+        return tally
 
     def hear(self, container_id: str, name: str, attributes: Mapping[str, Any]) -> None:
         """What a shim told the runtime without being asked: that the kernel ran out of memory, or a client let go."""

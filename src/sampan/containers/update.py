@@ -70,6 +70,8 @@ def merge(old: HostConfig, asked: HostConfig) -> HostConfig:
             "Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time"
         )
     if asked.restart_policy.name:
+        if old.auto_remove and asked.restart_policy.name != "no":
+            raise Conflict("Restart policy cannot be updated because AutoRemove is enabled for the container")
         changed["restart_policy"] = asked.restart_policy
     merged: HostConfig = replace(old, **changed)
     if merged.memory_swap > 0 and not merged.memory:

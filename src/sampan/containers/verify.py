@@ -66,7 +66,12 @@ def _check_config(config: ContainerConfig) -> None:
     check = config.healthcheck
     if check is None:
         return
-    for name, value in (("Interval", check.interval), ("Timeout", check.timeout), ("StartPeriod", check.start_period)):
+    for name, value in (
+        ("Interval", check.interval),
+        ("Timeout", check.timeout),
+        ("StartPeriod", check.start_period),
+        ("StartInterval", check.start_interval),
+    ):
         if value and value < MILLISECOND:
             raise InvalidRequest(f"{name} in Healthcheck cannot be less than 1ms")
     if check.retries < 0:
@@ -169,7 +174,7 @@ def _is_address(text: str) -> bool:
 
 
 def check_restart_policy(asked: HostConfig) -> None:
-    """Raises InvalidRequest for an impossible policy, NotSupported for all but `no`."""
+    """Raises InvalidRequest for an impossible policy."""
     policy = asked.restart_policy
     if policy.name not in ("", "no", "always", "unless-stopped", "on-failure"):
         raise InvalidRequest(f"invalid restart policy '{policy.name}'")
@@ -179,8 +184,6 @@ def check_restart_policy(asked: HostConfig) -> None:
         raise InvalidRequest("maximum retry count cannot be negative")
     if asked.auto_remove and policy.name not in ("", "no"):
         raise InvalidRequest("can't create 'AutoRemove' container with restart policy")
-    if policy.name not in ("", "no"):
-        raise NotSupported(f"the restart policy '{policy.name}' is not supported yet: only 'no' is")
 
 
 def check_sysctls(sysctls: Mapping[str, str], *, network: Mode, ipc_mode: str) -> None:
@@ -207,13 +210,7 @@ def _refuse_what_is_missing(config: ContainerConfig, asked: HostConfig) -> None:
         (asked.storage_opt, "--storage-opt is not supported yet"),
         (asked.device_requests, "--gpus and other device requests are not supported yet"),
         (asked.cgroup, "sharing a cgroup with another container is not supported"),
-        (_is_health_asked(config), "health checks are not supported yet"),
     )
     for asked_for, sentence in missing:
         if asked_for:
             raise NotSupported(sentence)
-
-
-def _is_health_asked(config: ContainerConfig) -> bool:
-    check = config.healthcheck
-    return check is not None and (check.test or ["NONE"])[0] != "NONE"

@@ -151,11 +151,16 @@ class Process:
         """How the container ended, once it has."""
         return await asyncio.shield(self._ended)
 
-    async def signal(self, number: int, *, everyone: bool = False) -> None:
-        """Send a signal to the first process, or SIGKILL to everyone inside; a container that has ended is no error."""
+    async def signal(self, number: int, *, everyone: bool = False, exec_id: str = "") -> None:
+        """Send a signal to the first process, or to one that joined, or SIGKILL to everyone inside.
+
+        Who has ended already is no error.
+        """
         try:
-            await self.request({"op": "signal", "number": number, "everyone": everyone})
+            await self.request({"op": "signal", "number": number, "everyone": everyone, "exec_id": exec_id})
         except Unavailable:
+            if exec_id:
+                return  # it ended with the shim
             if everyone or number == SIGKILL:
                 await asyncio.to_thread(self._cgroup.kill)
 

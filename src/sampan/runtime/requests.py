@@ -88,6 +88,9 @@ def _signal(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> M
     if shim.launched and not shim.exit:
         if message.get("everyone"):
             shim.driver.kill()
+        elif exec_id := message.get("exec_id"):
+            if session := shim.sessions.get(exec_id):
+                session.signal(message["number"])
         else:
             try:
                 shim.driver.signal(shim.launched, message["number"])

@@ -223,5 +223,9 @@ class Session:
 
     def kill(self) -> None:
         """End the process."""
+        self.signal(signal.SIGKILL)
+
+    def signal(self, number: int) -> None:
+        """Send the process a signal; nothing once it has ended."""
         if self._pidfd >= 0:
-            pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            pidfd_send_signal(self._pidfd, number)

@@ -129,7 +129,9 @@ class Process:
             self.note(status)  # on record before anybody is told
             self.ended.set_result(status)
 
-    async def signal(self, number: int, *, everyone: bool = False) -> None:
+    async def signal(self, number: int, *, everyone: bool = False, exec_id: str = "") -> None:
+        if exec_id:
+            return self.execs[exec_id].end(128 + number)
         self.signals.append(number)
         self._die()
 

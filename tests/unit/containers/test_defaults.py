@@ -70,13 +70,14 @@ def test_the_daemons(world: World) -> None:
     run(story)
 
 
-def test_an_images_health_check_and_volumes_are_warned_of(world: World) -> None:
+def test_an_images_health_check_is_taken_over_and_its_volumes_are_warned_of(world: World) -> None:
     from tests.unit.containers import fakes
 
     async def story() -> None:
         world.images.images["db"] = fakes.image(Cmd=["db"], Volumes={"/data": {}}, Healthcheck={"Test": ["CMD", "x"]})
         containers = world.daemon()
         _, warnings = await containers.create("one", request(Image="db", Cmd=None))
-        assert [("volumes" in warning, "health" in warning) for warning in warnings] == [(True, False), (False, True)]
+        assert ["volumes" in warning for warning in warnings] == [True]
+        assert containers.inspect("one")["Config"]["Healthcheck"] == {"Test": ["CMD", "x"]}
 
     run(story)

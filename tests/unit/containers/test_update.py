@@ -6,7 +6,7 @@ import pytest
 from tests.unit.containers.conftest import World, request, run
 
 from sampan.errors import Conflict, InvalidRequest, NotSupported, SampanError
-from sampan.wire.containers import DeviceMapping, HostConfig, RestartPolicy
+from sampan.wire.containers import DeviceMapping, HostConfig
 
 
 async def one(world: World, **host: Any) -> Any:
@@ -50,7 +50,6 @@ def test_a_running_container_gets_them_at_once_and_keeps_them(world: World) -> N
             "CPU Quota cannot be updated as NanoCPUs has already",
         ),
         ({"CpuPeriod": 5000}, HostConfig(nano_cpus=10**9), Conflict, "Nano CPUs cannot be updated as CPU Period has"),
-        ({}, HostConfig(restart_policy=RestartPolicy(name="always")), NotSupported, "restart policy"),
         ({}, HostConfig(devices=[DeviceMapping(path_on_host="/dev/x")]), NotSupported, "devices cannot be changed"),
     ],
 )

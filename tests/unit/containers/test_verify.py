@@ -209,7 +209,6 @@ def test_dockerds_sentence_for_the_config(config: dict[str, Any], sentence: str)
         ({"Binds": ["/x"]}, {}),
         ({"Mounts": [{"Type": "volume", "Target": "/x"}]}, {}),
         ({"Mounts": [{"Type": "image", "Source": "x", "Target": "/x"}]}, {}),
-        ({"RestartPolicy": {"Name": "always"}}, {}),
         ({"VolumesFrom": ["x"]}, {}),
         ({"Links": ["a:b"]}, {}),
         ({"StorageOpt": {"size": "1G"}}, {}),
@@ -217,7 +216,6 @@ def test_dockerds_sentence_for_the_config(config: dict[str, Any], sentence: str)
         ({"LogConfig": {"Type": "json-file", "Config": {"mode": "non-blocking"}}}, {}),
         ({"SecurityOpt": ["writable-cgroups=true"]}, {}),
         ({}, {"Volumes": {"/x": {}}}),
-        ({}, {"Healthcheck": {"Test": ["CMD", "true"]}}),
     ],
 )
 def test_what_is_not_there_yet_is_refused_and_said(host: dict[str, Any], config: dict[str, Any]) -> None:

@@ -70,6 +70,8 @@ def config(options: Options, image: str, words: list[str]) -> dict[str, Any]:
         check = health_check(options)
         if check:
             body["Healthcheck"] = check
+    if options["health-restart"]:
+        body["Labels"]["sampan.restart-unhealthy"] = "true"
     return body
 
 

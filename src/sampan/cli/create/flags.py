@@ -167,6 +167,7 @@ HEALTH = (
     Flag("health-start-interval", DURATION, "Time between checks during the start period (ms|s|m|h)", default=0),
     Flag("health-start-period", DURATION, "Time to start before failures count (ms|s|m|h)", default=0),
     Flag("health-timeout", DURATION, "Maximum time to allow one check to run (ms|s|m|h)", default=0),
+    Flag("health-restart", SWITCH, "Restart the container when its check says unhealthy (docker has no such flag)"),
     Flag("no-healthcheck", SWITCH, "Disable any container-specified HEALTHCHECK"),
 )
 
