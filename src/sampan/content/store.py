@@ -73,6 +73,12 @@ class Blobs:
                 self._commit(file, path, digest)
         return digest
 
+    def adopt(self, path: Path, digest: Digest) -> None:
+        """Take over a durable file of the same filesystem, whose bytes the caller has hashed to `digest`."""
+        target = self.path(digest)
+        path.rename(target)
+        _sync_directory(target.parent)
+
     def path(self, digest: Digest) -> Path:
         """Where the blob is, or would be. Raises InvalidRequest for what is no digest."""
         algorithm = parse_digest(digest).partition(":")[0]

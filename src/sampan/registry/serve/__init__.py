@@ -1,0 +1,1 @@
+"""A registry (OCI distribution-spec 1.1): `app` answers, `store` decides, `rows` and the content store remember."""
