@@ -5,6 +5,7 @@ manifest.md, image-index.md; Docker's schema 2 manifest and manifest list have t
 meaning only: what it says it is must be what it is delivered as and what it looks like (security.md P8, D05).
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,7 +13,7 @@ from sampan.errors import InvalidRequest, NotFound
 from sampan.oci.descriptor import Descriptor, parse_descriptor
 from sampan.oci.digest import Digest, digest_of
 from sampan.oci.fields import Fields
-from sampan.oci.media_types import INDEXES, MANIFESTS, OCI_INDEX, OCI_MANIFEST
+from sampan.oci.media_types import DOCKER_INDEX, DOCKER_MANIFEST, INDEXES, MANIFESTS, OCI_INDEX, OCI_MANIFEST
 from sampan.oci.platform import Platform, satisfies
 from sampan.oci.strict import decode, encode
 
@@ -86,6 +87,32 @@ def render_manifest(config: Descriptor, layers: Sequence[Descriptor]) -> bytes:
             "layers": [layer.as_json() for layer in layers],
         }
     )
+
+
+def render_docker_manifest(config: Descriptor, layers: Sequence[Descriptor]) -> bytes:
+    """A schema 2 manifest, byte for byte as dockerd writes it: the same image has the same digest from both."""
+    return _as_docker(
+        {
+            "schemaVersion": 2,
+            "mediaType": DOCKER_MANIFEST,
+            "config": _docker_descriptor(config),
+            "layers": [_docker_descriptor(layer) for layer in layers],
+        }
+    )
+
+
+def render_docker_index(manifests: Sequence[tuple[Descriptor, Mapping[str, object]]]) -> bytes:
+    """A manifest list as docker's CLI writes it: manifests with what the list says about their platforms."""
+    entries = [{**_docker_descriptor(each), "platform": dict(platform)} for each, platform in manifests]
+    return _as_docker({"schemaVersion": 2, "mediaType": DOCKER_INDEX, "manifests": entries})
+
+
+def _docker_descriptor(descriptor: Descriptor) -> dict[str, object]:
+    return {"mediaType": descriptor.media_type, "size": descriptor.size, "digest": descriptor.digest}
+
+
+def _as_docker(value: object) -> bytes:
+    return json.dumps(value, indent=3, ensure_ascii=False).encode()
 
 
 def render_index(manifests: Sequence[Descriptor]) -> bytes:
