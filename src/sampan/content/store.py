@@ -1,6 +1,7 @@
 """Where are blobs kept, and when is one believed?
 
     ROOT/ingest/*          being written; never read, emptied at start
+    ROOT/partial/*         coming in from a registry, continued after a break; see `partial`
     ROOT/sha256/HEX        complete, verified, durable
 
 An ingest writes a temporary file in the same root, verifies digest and size over the exact bytes, makes the file
@@ -16,6 +17,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, Protocol
 
+from sampan.content.partial import Partial, expire
 from sampan.errors import InvalidRequest, NotFound
 from sampan.oci.digest import Digest, digest_of, encoded_part, parse_digest
 
@@ -34,8 +36,10 @@ class Blobs:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._ingest = root / "ingest"
-        for directory in (root, self._ingest, root / "sha256", root / "sha512"):
+        self._partial = root / "partial"
+        for directory in (root, self._ingest, self._partial, root / "sha256", root / "sha512"):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        expire(self._partial)
         for left_behind in self._ingest.iterdir():  # by a process that was killed
             left_behind.unlink()
 
@@ -78,6 +82,14 @@ class Blobs:
         target = self.path(digest)
         path.rename(target)
         _sync_directory(target.parent)
+
+    def partial(self, digest: Digest, size: int) -> Partial:
+        """What is here of a blob that is on its way in, to go on with. Raises Unavailable while another writes it."""
+        return Partial(self._partial, digest, size)
+
+    def commit(self, partial: Partial) -> None:
+        """Keep a partial blob that is whole now. Raises InvalidRequest, and keeps nothing, when it is another."""
+        partial.commit(self.path(partial.digest), _sync_directory)
 
     def path(self, digest: Digest) -> Path:
         """Where the blob is, or would be. Raises InvalidRequest for what is no digest."""
