@@ -46,6 +46,7 @@ class About:
     labels: tuple[str, ...] = ()
     debug: bool = False
     warnings: tuple[str, ...] = ()
+    registries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     started_ns: int = 0
 
     @property
@@ -57,6 +58,21 @@ class About:
     def architecture(self) -> str:
         """The machine in Go's words."""
         return {"x86_64": "amd64", "aarch64": "arm64"}.get(self.machine, self.machine)
+
+
+def _registry_config(about: About) -> dict[str, Any]:
+    mirrors = [f"{url}/" for url in about.registries.get("mirrors", ())]
+    insecure = about.registries.get("insecure", ())
+    hosts = {name: _index(name, secure=False) for name in insecure if "/" not in name}
+    return {
+        "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8", *(block for block in insecure if "/" in block)],
+        "IndexConfigs": {**hosts, "docker.io": {**_index("docker.io"), "Mirrors": mirrors, "Official": True}},
+        "Mirrors": mirrors,
+    }
+
+
+def _index(name: str, *, secure: bool = True) -> dict[str, Any]:
+    return {"Name": name, "Mirrors": [], "Secure": secure, "Official": False}
 
 
 def version_body(about: About) -> dict[str, Any]:
@@ -166,11 +182,7 @@ def _machine(about: About) -> dict[str, Any]:
         "OSType": "linux",
         "Architecture": about.machine,
         "IndexServerAddress": INDEX_SERVER,
-        "RegistryConfig": {
-            "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8"],
-            "IndexConfigs": {"docker.io": {"Name": "docker.io", "Mirrors": [], "Secure": True, "Official": True}},
-            "Mirrors": [],
-        },
+        "RegistryConfig": _registry_config(about),
         "NCPU": about.cpu_count,
         "MemTotal": about.memory_bytes,
         "GenericResources": None,

@@ -24,6 +24,7 @@ from sampan.api.status import sentence_of, status_of
 from sampan.containers.store import Containers
 from sampan.errors import NotFound
 from sampan.events import Events
+from sampan.images.distribution import Distribution
 from sampan.images.images import Images
 from sampan.networks.store import Networks
 from sampan.wire import versions
@@ -40,6 +41,7 @@ class Engine:
     networks: Networks
     events: Events
     about: About
+    distribution: Distribution
 
 
 class App:
@@ -79,7 +81,7 @@ class App:
         versions.check(version)
         route, variables = found
         call = Call(request, version, variables)
-        if not route.watches:
+        if not (route.watches(call) if callable(route.watches) else route.watches):
             return await self._to_its_end(route.function(self.engine, call))
         connection = cast(Connection, request.protocol)
         if connection.has_ended:

@@ -6,7 +6,7 @@ sent, so an early failure is an HTTP status; a later one is a last line with `er
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -41,6 +41,41 @@ async def watched(call: Call, work: Callable[[Emit], Any], *, always_streams: bo
                 raise
             await response.prepare(call.request)
         await response.write(error_line(sentence_of(error)))
+    if not response.prepared:
+        await response.prepare(call.request)
+    await response.write_eof()
+    return response
+
+
+async def followed(call: Call, work: Callable[[Emit], Coroutine[Any, Any, Any]]) -> web.StreamResponse:
+    """The same for work that is a coroutine: it ends when the client leaves. Its `emit` never waits."""
+    response = reply.stream()
+    lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    def emit(message: Mapping[str, Any]) -> None:
+        # How far something is can be left out for a client that does not read; everything else is little.
+        if lines.qsize() < _QUEUED or not message.get("progressDetail"):
+            lines.put_nowait(progress_line(message))
+
+    working = asyncio.create_task(work(emit), name="followed work")
+    working.add_done_callback(lambda _: lines.put_nowait(None))
+    try:
+        while (line := await lines.get()) is not None:
+            if not response.prepared:
+                await response.prepare(call.request)
+            await response.write(line)
+        await working
+    except ConnectionError:
+        raise
+    except Exception as error:
+        if not response.prepared:
+            raise
+        await response.write(error_line(sentence_of(error)))
+    finally:
+        if not working.done():
+            working.cancel()
+            await asyncio.wait([working])
+        working.add_done_callback(_heard)
     if not response.prepared:
         await response.prepare(call.request)
     await response.write_eof()

@@ -36,6 +36,11 @@ def empty(status: int = 204) -> web.Response:
     return web.Response(status=status, headers=SERVED_BY)
 
 
+def data(content: bytes, content_type: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """A body of some media type, as it is."""
+    return web.Response(body=content, content_type=content_type, headers=_with(headers))
+
+
 def text(content: str, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """A plain text body."""
     return web.Response(text=content, status=status, content_type="text/plain", charset="utf-8", headers=_with(headers))

@@ -16,8 +16,17 @@ from sampan.errors import (
     SampanError,
     Unavailable,
 )
+from sampan.registry.auth import Unauthorized
 
-STATUS = {InvalidRequest: 400, Forbidden: 403, NotFound: 404, Conflict: 409, NotSupported: 501, Unavailable: 503}
+STATUS = {
+    InvalidRequest: 400,
+    Unauthorized: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    NotSupported: 501,
+    Unavailable: 503,
+}
 
 # A command that the container cannot run is the request's fault; everything else that goes wrong at a start is not.
 COMMAND_NOT_RUNNABLE = (126, 127)

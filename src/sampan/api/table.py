@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from sampan.api.routes import absent, archive, containers, events, execs, images, networks, streams, system
+from sampan.api.routes import (
+    absent,
+    archive,
+    containers,
+    distribution,
+    events,
+    execs,
+    images,
+    networks,
+    streams,
+    system,
+)
 
 if TYPE_CHECKING:
     from sampan.api.app import Engine
@@ -22,12 +33,13 @@ Function = Callable[["Engine", "Call"], Coroutine[Any, Any, web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation. `watches`: it changes nothing, and ends when its client leaves."""
+    """One operation. `watches`: it ends when its client leaves, either because it changes nothing or can be gone on
+    with; where that depends on the request, a function of it."""
 
     methods: str
     pattern: str
     function: Function
-    watches: bool = False
+    watches: "bool | Callable[[Call], bool]" = False
     regex: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -42,7 +54,7 @@ ROUTES = (
     Route("GET", "/info", system.info),
     Route("GET", "/events", events.stream, WATCHES),
     Route("GET", "/system/df", system.disk_usage),
-    Route("POST", "/auth", absent.registry),
+    Route("POST", "/auth", distribution.log_in),
     Route("GET", "/containers/json", containers.listing),
     Route("POST", "/containers/create", containers.create),
     Route("POST", "/containers/prune", containers.prune),
@@ -71,19 +83,21 @@ ROUTES = (
     Route("POST", "/exec/{name}/resize", execs.resize),
     Route("GET", "/exec/{name}/json", execs.inspect),
     Route("GET", "/images/json", images.listing),
-    Route("GET", "/images/search", absent.registry),
+    Route("GET", "/images/search", distribution.search),
     Route("GET", "/images/get", images.save_many, WATCHES),
     Route("GET", "/images/{name}/get", images.save, WATCHES),
     Route("GET", "/images/{name}/history", images.history),
     Route("GET", "/images/{name}/json", images.inspect),
     Route("POST", "/images/load", images.load),
-    Route("POST", "/images/create", images.create),
+    Route("POST", "/images/create", images.create, images.is_pull),
     Route("POST", "/images/from-host", images.from_host),
     Route("POST", "/images/prune", images.prune),
-    Route("POST", "/images/{name}/push", absent.registry),
+    Route("POST", "/images/{name}/push", distribution.push, WATCHES),
     Route("POST", "/images/{name}/tag", images.tag),
     Route("DELETE", "/images/{name}", images.remove),
-    Route("GET", "/distribution/{name}/json", absent.registry),
+    Route("GET", "/distribution/{name}/json", distribution.inspect),
+    Route("GET", "/distribution/{name}/manifest", distribution.manifest),
+    Route("POST", "/distribution/{name}/manifest", distribution.put_manifest),
     Route("POST", "/commit", containers.commit),
     Route("POST", "/build", absent.build),
     Route("POST", "/build/prune", absent.build_prune),

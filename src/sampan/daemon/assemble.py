@@ -21,12 +21,16 @@ from sampan.daemon import host
 from sampan.daemon.config import Config
 from sampan.db import Database, open_database
 from sampan.events import Events
+from sampan.images.compressed import SCHEMA as COMPRESSED_SCHEMA
+from sampan.images.distribution import Distribution
 from sampan.images.images import Images
 from sampan.images.rows import SCHEMA as IMAGES_SCHEMA
 from sampan.layers.store import Layers
 from sampan.networks.rows import SCHEMA as NETWORKS_SCHEMA
 from sampan.networks.rows import Rows as NetworkRows
 from sampan.networks.store import Networks
+from sampan.registry.client import Registries
+from sampan.registry.settings import Settings
 from sampan.runtime.client import Runtime
 from sampan.snapshots.overlay import Overlay
 
@@ -40,21 +44,24 @@ class Assembled:
     app: App
     containers: Containers
     images: Images
+    distribution: Distribution
     runtime: Runtime
     database: Database
     zygote: "asyncio.Task[None]"
 
     def reload(self, config: Config) -> None:
-        """Take on what may change without a restart: labels and whether to debug."""
+        """Take on what may change without a restart: labels, whether to debug, all about registries."""
         logging.getLogger().setLevel("DEBUG" if config.debug else "INFO")
         engine = self.app.engine
-        about = replace(engine.about, labels=config.labels, debug=config.debug)
+        about = replace(engine.about, labels=config.labels, debug=config.debug, registries=_shown(config.registries))
+        self.distribution.reload(config.registries)
         self.app.engine = replace(engine, about=about)
         engine.events.publish("daemon", "reload", about.engine_id, {"name": about.name})
 
     async def close(self) -> None:
         """Let go of everything; what runs goes on."""
         await self.app.drain()
+        await self.distribution.close()
         await self.containers.close()
         await self.runtime.close()
         self.database.close()
@@ -70,7 +77,8 @@ async def assemble(config: Config) -> Assembled:
 
     runtime = Runtime(config.exec_root, cgroup_parent=config.cgroup_parent, on_event=hear)
     zygote = asyncio.create_task(runtime.ready(), name="start zygote")
-    database = open_database(config.data_root / "sampan.db", [IMAGES_SCHEMA, CONTAINERS_SCHEMA, NETWORKS_SCHEMA])
+    schemas = [IMAGES_SCHEMA, COMPRESSED_SCHEMA, CONTAINERS_SCHEMA, NETWORKS_SCHEMA]
+    database = open_database(config.data_root / "sampan.db", schemas)
     events = Events()
     content = Blobs(config.data_root / "content")
     layers = Layers(config.data_root / "layers", config.exec_root, backend=config.storage_driver or None)
@@ -82,6 +90,7 @@ async def assemble(config: Config) -> Assembled:
 
     layers.on_removed = unmount
     images = Images(database, content, layers, events=events)
+    distribution = Distribution(images.store, Registries(config.registries), events=events)
     engine_id = host.read_engine_id(config.data_root)
     networks = Networks(
         engine_id, host.engine_made_ns(config.data_root), default="none" if config.bridge == "none" else "bridge",
@@ -95,10 +104,17 @@ async def assemble(config: Config) -> Assembled:
     told.append(containers)
     images.users_of = containers.users_of
     about = host.describe(config, facts, engine_id=engine_id, storage_driver=layers.backend)
+    about = replace(about, registries=_shown(config.registries))
     tally = await containers.recover()
     _log.info("recovered alive=%d ended=%d removed=%d", tally.alive, tally.ended, tally.removed)
-    app = App(Engine(containers=containers, images=images, networks=networks, events=events, about=about))
-    return Assembled(app, containers, images, runtime, database, zygote)
+    app = App(Engine(containers=containers, images=images, networks=networks, events=events, about=about,
+                     distribution=distribution))  # fmt: skip
+    return Assembled(app, containers, images, distribution, runtime, database, zygote)
+
+
+def _shown(settings: Settings) -> Mapping[str, Any]:
+    """What `docker info` tells of the registries."""
+    return {"mirrors": settings.mirrors, "insecure": settings.insecure}
 
 
 def _options(config: Config, storage_driver: str) -> Options:

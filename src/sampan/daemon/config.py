@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from sampan.daemon.arguments import Value, differences, parse, read
+from sampan.daemon.config_registries import PROXIES, registry_settings, table_text
 from sampan.daemon.flags import BY_FILE_KEY, COMMAND_LINE_ONLY, FLAGS, Flag, Kind
 from sampan.errors import InvalidRequest
+from sampan.registry.settings import Settings
 from sampan.wire import json
 
 STORAGE_DRIVERS = {"": "", "erofs": "erofs", "directory": "directory", "overlay2": ""}
@@ -59,6 +61,7 @@ class Config:
     dns_opts: tuple[str, ...]
     dns_search: tuple[str, ...]
     host_gateway_ip: str
+    registries: Settings
     shutdown_timeout: int
     config_file: Path
     words: tuple[str, ...] = field(default=(), repr=False)
@@ -91,6 +94,8 @@ def _read_file(path: Path, *, must_exist: bool) -> dict[str, Value]:
         content = json.parse(data, limit=_FILE_LIMIT)
         if not isinstance(content, dict):
             raise InvalidRequest("it does not hold a JSON object")
+        if isinstance(proxies := content.pop(PROXIES, {}), dict):
+            content |= proxies  # dockerd has them in an object of their own
         return {_flag_of(key).name: _file_value(_flag_of(key), value) for key, value in content.items()}
     except InvalidRequest as error:
         raise InvalidRequest(_file_problem(path, str(error))) from None
@@ -129,6 +134,8 @@ def _map_value(flag: Flag, value: Any) -> str:
     """The file writes runtimes and ulimits as objects; the command line has one text for each."""
     if flag.name == "add-runtime" and isinstance(value, dict):
         return _runtime(value)
+    if flag.name == "registries":
+        return table_text(value)
     if flag.name == "default-ulimit" and isinstance(value, dict):
         return f"{value.get('Soft', '')}:{value.get('Hard', '')}"
     if isinstance(value, bool | int | str):
@@ -214,6 +221,7 @@ def _config(given: dict[str, Value], path: Path, environment: Mapping[str, str],
         dns_opts=tuple(value("dns-opt")),
         dns_search=tuple(value("dns-search")),
         host_gateway_ip=value("host-gateway-ip"),
+        registries=registry_settings(value, environment),
         shutdown_timeout=value("shutdown-timeout"),
         config_file=path,
         words=words,

@@ -19,6 +19,36 @@ class FromHost(Struct, frozen=True, kw_only=True):
     programs: list[str] | None = None
 
 
+class AuthConfig(Struct, frozen=True, kw_only=True):
+    """The body of `POST /auth`."""
+
+    username: str = ""
+    password: str = ""
+    serveraddress: str = ""
+    identitytoken: str = ""
+    registrytoken: str = ""
+    email: str = ""
+    auth: str = ""
+
+
+class ManifestEntry(Struct, frozen=True, kw_only=True):
+    """One image of an index to be pushed: where it is, its digest, and what the index shall say about it."""
+
+    reference: str
+    digest: str
+    os: str = ""
+    architecture: str = ""
+    variant: str = ""
+    os_version: str = ""
+    os_features: list[str] | None = None
+
+
+class ManifestPush(Struct, frozen=True, kw_only=True):
+    """The body of `POST /distribution/{name}/manifest`."""
+
+    manifests: list[ManifestEntry] = []
+
+
 def progress_line(message: Mapping[str, Any]) -> bytes:
     """One progress message (`status`, `id`, `progressDetail`, `stream`, `aux`) as it goes over the wire."""
     return encode(message) + b"\r\n"

@@ -91,7 +91,9 @@ def test_neither_flag_nor_file_wins(tmp_path: Path) -> None:
     ("word", "reason"),
     [
         ("--bridge=docker0", "bridge networks are not supported"),
-        ("--registry-mirror=http://a", "registries are not supported"),
+        ("--registry-mirror=ftp://a", 'invalid mirror: unsupported scheme "ftp"'),
+        ("--max-concurrent-downloads=0", "1 to 100 are possible"),
+        ('--registries=a.example={"mirror":[]}', "registries: a.example: an object with"),
         ("--live-restore=false", "containers always outlive this daemon"),
         ("--tls", "use --tlsverify"),
         ("--exec-opt=native.cgroupdriver=systemd", "native.cgroupdriver=cgroupfs"),

@@ -12,6 +12,7 @@ from aiohttp import web
 from sampan.api import reply
 from sampan.api.call import Call
 from sampan.api.progress import batches, watched
+from sampan.api.routes import distribution
 from sampan.api.upload import upload
 from sampan.errors import InvalidRequest, NotFound, NotSupported
 from sampan.oci.platform import Platform, parse_platform, parse_platform_json
@@ -68,12 +69,9 @@ async def load(engine: "Engine", call: Call) -> web.StreamResponse:
 
 
 async def create(engine: "Engine", call: Call) -> web.StreamResponse:
-    """`POST /images/create`: imports a root filesystem from the body."""
-    if call.text("fromImage"):
-        name = call.text("fromImage") + (f":{call.text('tag')}" if call.text("tag") else "")
-        raise NotSupported(
-            f"pulling {name} is not supported by this engine yet: bring it with load, import or image from-host"
-        )
+    """`POST /images/create`: pulls an image, or imports a root filesystem from the body."""
+    if is_pull(call):
+        return await distribution.pull(engine, call)
     if call.text("fromSrc") != FROM_BODY:
         raise NotSupported("import from a URL is not supported: send the archive as the body (fromSrc=-)")
     repository, tag_name, message = call.text("repo"), call.text("tag"), call.text("message")
@@ -84,6 +82,11 @@ async def create(engine: "Engine", call: Call) -> web.StreamResponse:
             engine.images.import_tar, archive, repository, tag_name, changes, message, platform=platform
         )
         return await watched(call, importing)
+
+
+def is_pull(call: Call) -> bool:
+    """Whether `POST /images/create` is a pull: one that ends when its client leaves, and can be gone on with."""
+    return bool(call.text("fromImage"))
 
 
 async def from_host(engine: "Engine", call: Call) -> web.StreamResponse:
