@@ -42,6 +42,7 @@ ASYNC_FILES = {"runtime/client.py", "runtime/process.py", "runtime/channel.py"}
 PROCESS_FILES = {
     *("runtime/zygote_process.py", "runtime/hooks.py", "client/start_daemon.py", "cli/start_daemon.py"),
     "runtime/oci_delete.py",  # another OCI runtime, at the user's request
+    "client/credential_helper.py",  # docker's credential helpers, that the user has configured
 }
 BANNED_MODULES = {
     "pickle": "it runs code from a file or a socket",

@@ -47,6 +47,8 @@ LOAD = Entry("load", "Load an image from a tar archive or standard input")
 LOGS = Entry("logs", "Fetch the logs of a container")
 PAUSE = Entry("signals:PAUSE", "Pause all processes within one or more containers")
 PORT = Entry("port", "List port mappings or a specific mapping for the container")
+PULL = Entry("pull", "Download an image from a registry", COMMON)
+PUSH = Entry("push", "Upload an image to a registry", COMMON)
 RENAME = Entry("rename", "Rename a container")
 RESTART = Entry("stop:RESTART", "Restart one or more containers")
 RM = Entry("rm", "Remove one or more containers")
@@ -64,11 +66,17 @@ COMMANDS: dict[str, Entry] = {
     "run": RUN,
     "exec": EXEC,
     "ps": PS,
+    "pull": PULL,
+    "push": PUSH,
     "images": IMAGES,
+    "login": Entry("login", "Authenticate to a registry", COMMON),
+    "logout": Entry("login:LOGOUT", "Log out from a registry", COMMON),
+    "search": Entry("search", "Search a registry for images", COMMON),
     "version": Entry("version", "Show the version of the client and of the engine", COMMON),
     "info": INFO,
     "container": Entry("", "Manage containers", MANAGEMENT),
     "image": Entry("", "Manage images", MANAGEMENT),
+    "manifest": Entry("", "Manage image manifests and manifest lists", MANAGEMENT),
     "network": Entry("", "Manage networks", MANAGEMENT),
     "registry": Entry("", "Serve a registry", MANAGEMENT),
     "system": Entry("", "Manage the engine", MANAGEMENT),
@@ -133,6 +141,8 @@ COMMANDS: dict[str, Entry] = {
     "image ls": again(IMAGES),
     "image list": again(IMAGES, hidden=True),
     "image prune": Entry("prune:IMAGES", "Remove unused images"),
+    "image pull": again(PULL),
+    "image push": again(PUSH),
     "image rm": again(RMI),
     "image remove": again(RMI, hidden=True),
     "image save": again(SAVE),
@@ -140,6 +150,11 @@ COMMANDS: dict[str, Entry] = {
     "network connect": Entry("network_join:CONNECT", "Connect a container to a network"),
     "network create": Entry("network_create", "Create a network"),
     "network disconnect": Entry("network_join:DISCONNECT", "Disconnect a container from a network"),
+    "manifest annotate": Entry("manifest:ANNOTATE", "Add additional information to a local image manifest"),
+    "manifest create": Entry("manifest:CREATE", "Create a local manifest list to annotate and push"),
+    "manifest inspect": Entry("manifest:INSPECT", "Display an image manifest, or manifest list"),
+    "manifest push": Entry("manifest:PUSH", "Push a manifest list to a repository"),
+    "manifest rm": Entry("manifest:RM", "Delete one or more manifest lists from local storage"),
     "network inspect": Entry("inspect:NETWORK", "Display detailed information on one or more networks"),
     "network ls": Entry("networks", "List networks"),
     "network list": Entry("networks", "List networks", hidden=True),
@@ -163,13 +178,7 @@ COMMANDS: dict[str, Entry] = {
     "cp": later("Copy files between a container and this machine"),
     "diff": later("Show what a container changed in its filesystem"),
     "export": later("Export a container's filesystem as a tar archive"),
-    "login": later("Authenticate to a registry"),
-    "logout": later("Log out from a registry"),
-    "manifest": later("Manage image manifests"),
     "plugin": later("Manage plugins"),
-    "pull": later("Download an image from a registry"),
-    "push": later("Upload an image to a registry"),
-    "search": later("Search a registry for images"),
     "stats": later("Show the resource usage of containers"),
     "swarm": later("Manage a swarm"),
     "container cp": later("Copy files between a container and this machine"),
@@ -177,8 +186,6 @@ COMMANDS: dict[str, Entry] = {
     "container export": later("Export a container's filesystem as a tar archive"),
     "container stats": later("Show the resource usage of containers"),
     "image build": later("Build an image from a Dockerfile"),
-    "image pull": later("Download an image from a registry"),
-    "image push": later("Upload an image to a registry"),
     "volume create": later("Create a volume"),
     "volume prune": later("Remove unused volumes"),
     "volume rm": later("Remove one or more volumes"),

@@ -1,1 +1,1 @@
-"""The distribution API (OCI distribution-spec 1.1), as a client: `client` is what pull and push ask, `auth` gets in."""
+"""The distribution API (OCI distribution-spec 1.1): `client` is what pull and push ask, `serve` is a registry itself."""

@@ -35,4 +35,4 @@ def test_children() -> None:
     assert "ls" in children("container")
     assert "list" not in children("container")
     assert "run" in children("")
-    assert "pull" not in children("")
+    assert "buildx" not in children("")

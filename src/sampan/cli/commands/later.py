@@ -5,8 +5,6 @@ from __future__ import annotations
 from sampan.cli.command import ANY, Call, Command, Failure
 
 INSTEAD = {
-    "pull": "bring the image with `sampan load` or `sampan import`, or make one with `sampan image from-host`",
-    "push": "write the image to a file with `sampan save` and load it where it is needed",
     "build": "build with another engine, `save` the image there and `sampan load` it here",
     "buildx": "build with another engine, `save` the image there and `sampan load` it here",
     "compose": "start the containers one by one with `sampan run`",
@@ -14,7 +12,6 @@ INSTEAD = {
     "cp": "use `sampan exec -i NAME tar -x` with an archive on standard input",
     "export": "use `sampan exec NAME tar -c /` on a running container",
     "stats": "use `sampan top`",
-    "login": "there is no registry client yet: bring images with `sampan load`",
     "context": "use -H, or -c with a context that docker has",
 }
 

@@ -157,6 +157,7 @@ def claim_id_file(path: str, undo: ExitStack) -> int | None:
 
 def pull(call: Call, image: str, *, missing: bool = False) -> None:
     """Ask the engine to bring an image; progress goes to standard error."""
+    from sampan.client.credentials import header
     from sampan.client.progress import show
     from sampan.oci.reference import parse_reference
 
@@ -166,7 +167,8 @@ def pull(call: Call, image: str, *, missing: bool = False) -> None:
     query: dict[str, str | list[str]] = {"fromImage": reference.name, "tag": reference.digest or reference.tag}
     if call.options["platform"]:
         query["platform"] = call.options["platform"]
-    response = call.engine.send("POST", "/images/create", query, fields={"X-Registry-Auth": "e30="})
+    fields = {"X-Registry-Auth": header(call.config_directory, reference.domain)}
+    response = call.engine.send("POST", "/images/create", query, fields=fields)
     show(response, call.err, quiet=call.options["quiet"])
 
 
