@@ -1,1 +1,1 @@
-"""The distribution API (OCI distribution-spec 1.1): `client` is what pull and push ask, `serve` is a registry itself."""
+"""The distribution API (OCI distribution-spec 1.1): `client` is what pull and push ask; `serve` is a registry."""
