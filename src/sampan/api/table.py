@@ -63,7 +63,7 @@ ROUTES = (
     Route("GET", "/containers/{name}/logs", streams.logs, WATCHES),
     Route("GET", "/containers/{name}/changes", absent.operation),
     Route("GET", "/containers/{name}/export", absent.operation),
-    Route("GET", "/containers/{name}/stats", absent.operation),
+    Route("GET", "/containers/{name}/stats", streams.stats, WATCHES),
     Route("GET", "/containers/{name}/attach/ws", streams.attach_websocket, WATCHES),
     Route("GET HEAD PUT", "/containers/{name}/archive", archive.refuse),
     Route("POST", "/containers/{name}/attach", streams.attach),

@@ -55,6 +55,7 @@ RM = Entry("rm", "Remove one or more containers")
 RMI = Entry("rmi", "Remove one or more images")
 SAVE = Entry("save", "Save one or more images to a tar archive (streamed to standard output by default)")
 START = Entry("start", "Start one or more stopped containers")
+STATS = Entry("stats", "Display a live stream of container(s) resource usage statistics")
 STOP = Entry("stop", "Stop one or more running containers")
 TAG = Entry("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE")
 TOP = Entry("top", "Display the running processes of a container")
@@ -103,6 +104,7 @@ COMMANDS: dict[str, Entry] = {
     "runtime": Entry("runtime", "Run containers by OCI bundle, as runc does"),
     "save": SAVE,
     "start": START,
+    "stats": STATS,
     "stop": STOP,
     "tag": TAG,
     "top": TOP,
@@ -128,6 +130,7 @@ COMMANDS: dict[str, Entry] = {
     "container remove": again(RM, hidden=True),
     "container run": again(RUN),
     "container start": again(START),
+    "container stats": again(STATS),
     "container stop": again(STOP),
     "container top": again(TOP),
     "container unpause": again(UNPAUSE),
@@ -179,12 +182,10 @@ COMMANDS: dict[str, Entry] = {
     "diff": later("Show what a container changed in its filesystem"),
     "export": later("Export a container's filesystem as a tar archive"),
     "plugin": later("Manage plugins"),
-    "stats": later("Show the resource usage of containers"),
     "swarm": later("Manage a swarm"),
     "container cp": later("Copy files between a container and this machine"),
     "container diff": later("Show what a container changed in its filesystem"),
     "container export": later("Export a container's filesystem as a tar archive"),
-    "container stats": later("Show the resource usage of containers"),
     "image build": later("Build an image from a Dockerfile"),
     "volume create": later("Create a volume"),
     "volume prune": later("Remove unused volumes"),

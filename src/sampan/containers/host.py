@@ -27,6 +27,7 @@ class Host:
     cpu_count: int = 1
     cpus: str = "0"
     memory_nodes: str = "0"
+    memory_bytes: int = 0
     cgroups: str = "unified"
     limits: frozenset[str] = frozenset()
     capabilities: frozenset[str] = frozenset()
@@ -95,6 +96,7 @@ def probe() -> Host:
         cpu_count=os.cpu_count() or 1,
         cpus=_line("/sys/devices/system/cpu/online") or "0",
         memory_nodes=_line("/sys/devices/system/node/online") or "0",
+        memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         cgroups=cgroupfs.mode(hierarchies),
         limits=frozenset(name for name in LIMITS if _can_limit(name, hierarchies)),
         capabilities=_own_bounding_set(),

@@ -12,6 +12,7 @@ from sampan.images.image import Image
 from sampan.oci.mount import Rootfs
 from sampan.runtime.status import ExitStatus
 from sampan.runtime.streams import LogOptions, Stdio, Stream
+from sampan.runtime.usage import Usage
 
 
 class ImageStore(Protocol):
@@ -63,6 +64,7 @@ class Process(Protocol):
     async def keep(self, name: str, fds: Sequence[int]) -> None: ...
     async def kept(self, name: str) -> list[int]: ...
     def pids(self) -> list[int]: ...
+    def usage(self) -> Usage: ...
 
 
 class Runtime(Protocol):

@@ -29,6 +29,7 @@ from sampan.containers import (
     restart,
     start,
     start_again,
+    stats,
     stop,
     top,
     update,
@@ -190,6 +191,10 @@ class Containers:
         """(id, does it run) of the containers that were made from an image."""
         users = [container for container in self.engine.rows.all() if container.image_id == image_id]
         return [(container.id, container.state.is_running) for container in users]
+
+    def stats(self, reference: str, *, stream: bool, one_shot: bool = False) -> AsyncIterator[dict[str, Any]]:
+        """What it uses, once or every second."""
+        return stats.stats(self.engine, reference, stream=stream, one_shot=one_shot)
 
     def top(self, reference: str, arguments: str = "") -> dict[str, Any]:
         """Its processes."""

@@ -108,6 +108,28 @@ def command_line(pid: int | str = "self") -> list[str]:
     return content.removesuffix("\0").split("\0") if content else []
 
 
+INTERFACE_FIELDS = (
+    ("rx_bytes", 0), ("rx_packets", 1), ("rx_errors", 2), ("rx_dropped", 3),
+    ("tx_bytes", 8), ("tx_packets", 9), ("tx_errors", 10), ("tx_dropped", 11),
+)  # fmt: skip
+
+
+def interface_counters(pid: int | str = "self") -> dict[str, dict[str, int]]:
+    """/proc/PID/net/dev: what went through each interface of the process's network, the loopback left out."""
+    return parse_interface_counters(os.fsdecode(read(f"/proc/{pid}/net/dev")))
+
+
+def parse_interface_counters(text: str) -> dict[str, dict[str, int]]:
+    """The lines `eth0: 1 2 …` under the two lines of a heading."""
+    found = {}
+    for line in text.split("\n")[2:]:
+        name, colon, rest = line.rpartition(":")
+        values = rest.split()
+        if colon and name.strip() != "lo":
+            found[name.strip()] = {field: int(values[place]) for field, place in INTERFACE_FIELDS}
+    return found
+
+
 def boot_id() -> str:
     """The random id of this boot."""
     return os.fsdecode(read("/proc/sys/kernel/random/boot_id")).strip()

@@ -21,6 +21,7 @@ from sampan.runtime.planner import versions
 from sampan.runtime.protocol import Message
 from sampan.runtime.status import ExitStatus, StartFailed
 from sampan.runtime.streams import Stdio, Stream, stream_to_json
+from sampan.runtime.usage import Usage, look
 
 SIGKILL = 9
 Tell = Callable[[str, str, dict[str, Any]], None]
@@ -214,6 +215,10 @@ class Process:
     def pids(self) -> list[int]:
         """Host pids of everyone inside."""
         return self._cgroup.pids()
+
+    def usage(self) -> Usage:
+        """What everyone inside uses together. Raises FileNotFoundError once nobody is."""
+        return look(self._cgroup.hierarchies, self._cgroup.path)
 
     async def forget(self) -> None:
         """The exit is noted: the shim may leave."""

@@ -83,3 +83,19 @@ def test_a_process_that_is_gone_is_an_error() -> None:
     os.waitpid(pid, 0)
     with pytest.raises((FileNotFoundError, ProcessLookupError)):
         procfs.start_time(pid)
+
+
+def test_interface_counters_are_those_of_each_interface_but_the_loopback() -> None:
+    text = (
+        "Inter-|   Receive                                                |  Transmit\n"
+        " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls\n"
+        "    lo:     100       1    0    0    0     0          0         0      100       1    0    0    0     0\n"
+        "eth0:1:     736       8    1    2    0     0          0         0       42       3    4    5    0     0\n"
+    )
+    assert procfs.parse_interface_counters(text) == {
+        "eth0:1": {
+            "rx_bytes": 736, "rx_packets": 8, "rx_errors": 1, "rx_dropped": 2,
+            "tx_bytes": 42, "tx_packets": 3, "tx_errors": 4, "tx_dropped": 5,
+        }
+    }  # fmt: skip
+    assert "lo" not in procfs.interface_counters()

@@ -51,6 +51,21 @@ async def logs(engine: "Engine", call: Call) -> web.StreamResponse:
     return response
 
 
+async def stats(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`GET /containers/{id}/stats`: one JSON object, or one a second until the client leaves."""
+    answers = engine.containers.stats(
+        call.name,
+        stream=call.flag("stream", default=True),
+        one_shot=call.flag("one-shot") and call.version >= Version(1, 41),
+    )
+    response = reply.stream()
+    await response.prepare(call.request)
+    async for answer in answers:
+        await response.write(encode(answer) + b"\n")
+    await response.write_eof()
+    return response
+
+
 async def wait(engine: "Engine", call: Call) -> web.StreamResponse:
     """`POST /containers/{id}/wait`: the head at once (the client then starts the container), the body at exit."""
     condition = call.text("condition") if call.version >= Version(1, 30) else ""

@@ -11,7 +11,6 @@ INSTEAD = {
     "volume create": "`sampan run -v /host/path:/path` binds a directory instead",
     "cp": "use `sampan exec -i NAME tar -x` with an archive on standard input",
     "export": "use `sampan exec NAME tar -c /` on a running container",
-    "stats": "use `sampan top`",
     "context": "use -H, or -c with a context that docker has",
 }
 
