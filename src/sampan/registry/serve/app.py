@@ -117,22 +117,6 @@ class Registry:
         if found.bytes or found.links or found.manifests or found.uploads:
             _log.info("collected %s", json.dumps({n: getattr(found, n) for n in found.__slots__}))
 
-    async def upstream_blob(self, name: str, digest: str) -> None:
-        """See that a blob is here that upstream has."""
-        if self.upstream:
-            await self.upstream.blob(self, name, digest)
-
-    async def upstream_manifest(self, name: str, reference: str, *, by_tag: bool) -> None:
-        """See that a manifest is here, and for a tag the latest, that upstream has."""
-        if self.upstream:
-            await self.upstream.manifest(self, name, reference, by_tag=by_tag)
-
-    async def upstream_tags(self, name: str) -> None:
-        """Tags are what has been asked for so far; upstream's list is not copied."""
-
-    async def upstream_referrers(self, name: str, digest: str) -> None:
-        """Referrers are what has been asked for so far."""
-
     def _find(self, request: web.BaseRequest) -> tuple[Route, Call]:
         for route in ROUTES:
             if match := route.pattern.fullmatch(request.path):

@@ -11,8 +11,10 @@ OCTETS = "application/octet-stream"
 
 async def get(call: Call) -> web.StreamResponse:
     """The blob, whole or the range that is asked for."""
-    await call.registry.upstream_blob(call.name, call.digest)
-    size = await asyncio.to_thread(call.registry.store.find_blob, call.name, call.digest)
+    if call.registry.upstream:
+        size = await call.registry.upstream.blob(call.name, call.digest, fetch=call.request.method == "GET")
+    else:
+        size = await asyncio.to_thread(call.registry.store.find_blob, call.name, call.digest)
     headers = {"Docker-Content-Digest": call.digest, "Content-Type": OCTETS, "Accept-Ranges": "bytes"}
     if call.request.method == "HEAD":
         return answer(200, headers | {"Content-Length": str(size)})

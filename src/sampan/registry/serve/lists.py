@@ -21,7 +21,10 @@ async def tags(call: Call) -> web.StreamResponse:
     """The tags of a repository, in lexical order."""
     limit, last = call.page()
     database = call.registry.store.database
-    await call.registry.upstream_tags(call.name)
+    if call.registry.upstream:
+        everything = sorted(tag for tag in await call.registry.upstream.tags(call.name) if tag > last)
+        headers = _next(call, f"/v2/{call.name}/tags/list", limit, everything)
+        return answer(200, headers, _json({"name": call.name, "tags": everything[:limit]}))
     if not await asyncio.to_thread(rows.is_known, database, call.name):
         raise Refusal("NAME_UNKNOWN", "repository name not known to registry", detail={"name": call.name})
     # One more than is wanted tells whether there is a next page.
@@ -41,7 +44,6 @@ async def referrers(call: Call) -> web.StreamResponse:
     """An index of the manifests that have the given one as their subject, perhaps of one artifact type only."""
     _, last = call.page()
     subject, wanted = call.digest, call.query("artifactType")
-    await call.registry.upstream_referrers(call.name, subject)
     found = await asyncio.to_thread(rows.referrers, call.registry.store.database, call.name, subject, last, PAGE + 1)
     headers = {"OCI-Filters-Applied": "artifactType"} if wanted else {}
     if len(found) > PAGE:

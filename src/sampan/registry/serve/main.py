@@ -17,13 +17,15 @@ from pathlib import Path
 
 from aiohttp import web
 
-from sampan.errors import Conflict, InvalidRequest, NotSupported, SampanError
+from sampan.errors import Conflict, InvalidRequest, SampanError
+from sampan.registry.credentials import ANONYMOUS, Credentials
 from sampan.registry.serve.app import Registry
 from sampan.registry.serve.auth import Gate, Open, Passwords, Tokens
 from sampan.registry.serve.connection import Handler, Server
 from sampan.registry.serve.metrics import CONTENT_TYPE
 from sampan.registry.serve.settings import Settings, parse
 from sampan.registry.serve.store import RegistryStore
+from sampan.registry.serve.upstream import Upstream
 
 BAD_FLAGS, FAILED = 125, 1
 END_SECONDS = 10.0
@@ -93,9 +95,18 @@ def make_gate(settings: Settings) -> Gate:
     return Open()
 
 
+async def open_upstream(settings: Settings, store: RegistryStore) -> Upstream:
+    """The registry that ours is a cache of. Raises InvalidRequest."""
+    credentials = ANONYMOUS
+    if settings.proxy_user:
+        if not settings.proxy_password_file:
+            raise InvalidRequest("--proxy-user needs --proxy-password-file")
+        secret = await asyncio.to_thread(settings.proxy_password_file.read_text)
+        credentials = Credentials(settings.proxy_user, secret.rstrip("\n"))
+    return Upstream(settings.proxy, store, credentials)
+
+
 async def _live(settings: Settings) -> None:
-    if settings.proxy:
-        raise NotSupported("--proxy is not supported yet")
     loop = asyncio.get_running_loop()
     asked_to_end = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -104,7 +115,10 @@ async def _live(settings: Settings) -> None:
     async with AsyncExitStack() as undo:
         store = RegistryStore(settings.data_root, settings.bounds)
         undo.callback(store.close)
-        registry = Registry(store, gate, settings.read_only, patience=settings.patience)
+        upstream = await open_upstream(settings, store) if settings.proxy else None
+        if upstream:
+            undo.push_async_callback(upstream.close)
+        registry = Registry(store, gate, settings.read_only, patience=settings.patience, upstream=upstream)
         server = Server(registry)
         undo.push_async_callback(server.shutdown, END_SECONDS)
         door = await loop.create_server(server, *settings.address, ssl=context, backlog=512)

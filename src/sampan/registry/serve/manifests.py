@@ -17,7 +17,8 @@ TAGS_MAX = 100
 async def get(call: Call) -> web.StreamResponse:
     """The manifest that a tag or a digest means."""
     reference, by_tag = _reference(call)
-    await call.registry.upstream_manifest(call.name, reference, by_tag=by_tag)
+    if call.registry.upstream:
+        await call.registry.upstream.manifest(call.name, reference, by_tag=by_tag)
     row, data = await asyncio.to_thread(call.registry.store.manifest, call.name, reference, by_tag=by_tag)
     headers = {"Docker-Content-Digest": row.digest, "ETag": f'"{row.digest}"'}
     if row.digest in call.request.headers.get("If-None-Match", ""):

@@ -31,6 +31,8 @@ class Settings:
     token_key: Path | None
     read_only: bool
     proxy: str
+    proxy_user: str
+    proxy_password_file: Path | None
     gc_interval: float
     gc_grace: float
     gc_untagged: bool
@@ -63,6 +65,8 @@ def parse(words: Sequence[str]) -> Settings:
         token_key=asked.token_key,
         read_only=asked.read_only,
         proxy=asked.proxy,
+        proxy_user=asked.proxy_user,
+        proxy_password_file=asked.proxy_password_file,
         gc_interval=asked.gc_interval,
         gc_grace=asked.gc_grace,
         gc_untagged=asked.gc_untagged,
@@ -90,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--token-key", type=Path, help="its public key or certificate in PEM")
     add("--read-only", action="store_true", help="refuse everything that changes something")
     add("--proxy", default="", help="be a pull-through cache of the registry at this URL")
+    add("--proxy-user", default="", help="who we are there")
+    add("--proxy-password-file", type=Path, help="file with the password")
     add("--gc-interval", type=float, default=900.0, help="seconds between collections (default %(default)s)")
     add("--gc-grace", type=float, default=3600.0, help="seconds that unused content is kept (default %(default)s)")
     add("--gc-untagged", action="store_true", help="collect manifests that nothing leads to")

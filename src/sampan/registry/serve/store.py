@@ -39,9 +39,9 @@ class RegistryStore:
     def find_blob(self, repository: str, digest: Digest) -> int:
         """The size of a blob that the repository may see, which then stays for a while. Raises Refusal."""
         with self._changing:
-            self._wanted[digest] = time.monotonic()
             if not rows.has_blob(self.database, repository, digest):
                 raise Refusal("BLOB_UNKNOWN", "blob unknown to registry", detail={"digest": digest})
+            self._wanted[digest] = time.monotonic()
             try:
                 return self.content.size(digest)
             except NotFound:
