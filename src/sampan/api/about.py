@@ -40,7 +40,7 @@ class About:
     limits: frozenset[str] = frozenset()
     security_options: tuple[str, ...] = ()
     networks: tuple[str, ...] = ("host", "null")
-    volumes: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ("local",)
     runtimes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     default_runtime: str = "sampan"
     labels: tuple[str, ...] = ()

@@ -27,6 +27,7 @@ from sampan.events import Events
 from sampan.images.distribution import Distribution
 from sampan.images.images import Images
 from sampan.networks.store import Networks
+from sampan.volumes.store import Volumes
 from sampan.wire import versions
 
 _log = logging.getLogger("sampan.api")
@@ -39,6 +40,7 @@ class Engine:
     containers: Containers
     images: Images
     networks: Networks
+    volumes: Volumes
     events: Events
     about: About
     distribution: Distribution

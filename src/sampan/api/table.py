@@ -22,6 +22,8 @@ from sampan.api.routes import (
     networks,
     streams,
     system,
+    volume_data,
+    volumes,
 )
 
 if TYPE_CHECKING:
@@ -112,10 +114,14 @@ ROUTES = (
     Route("POST", "/networks/{name}/connect", networks.connect),
     Route("POST", "/networks/{name}/disconnect", networks.disconnect),
     Route("DELETE", "/networks/{name}", networks.remove),
-    Route("GET", "/volumes", absent.volume_list),
-    Route("POST", "/volumes/create", absent.volumes),
-    Route("POST", "/volumes/prune", absent.volume_prune),
-    Route("GET PUT DELETE", "/volumes/{name}", absent.volume),
+    Route("GET", "/volumes", volumes.listing),
+    Route("POST", "/volumes/create", volumes.create),
+    Route("POST", "/volumes/prune", volumes.prune),
+    Route("POST", "/volumes/{name}/clone", volume_data.clone),
+    Route("POST", "/volumes/{name}/rename", volume_data.rename),
+    Route("GET", "/volumes/{name}", volumes.inspect),
+    Route("PUT", "/volumes/{name}", volumes.update),
+    Route("DELETE", "/volumes/{name}", volumes.remove),
     Route("GET", "/plugins", absent.plugin_list),
     Route("GET", "/plugins/{name}/json", absent.plugin),
     Route("GET", "/plugins/privileges", absent.plugins_made),

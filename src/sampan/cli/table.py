@@ -169,9 +169,16 @@ COMMANDS: dict[str, Entry] = {
     "system events": again(EVENTS),
     "system info": again(INFO),
     "system prune": Entry("prune:SYSTEM", "Remove unused data"),
+    "volume clone": Entry("volume:CLONE", "Copy a volume into a new one"),
+    "volume create": Entry("volume:CREATE", "Create a volume"),
     "volume inspect": Entry("inspect:VOLUME", "Display detailed information on one or more volumes"),
     "volume ls": Entry("volumes", "List volumes"),
     "volume list": Entry("volumes", "List volumes", hidden=True),
+    "volume prune": Entry("volume:PRUNE", "Remove unused local volumes"),
+    "volume rename": Entry("volume:RENAME", "Rename a volume that no container uses"),
+    "volume rm": Entry("volume:REMOVE", "Remove one or more volumes"),
+    "volume remove": Entry("volume:REMOVE", "Remove one or more volumes", hidden=True),
+    "volume update": Entry("volume:UPDATE", "Update a volume (cluster volumes only)", hidden=True),
     "build": later("Build an image from a Dockerfile"),
     "builder": later("Manage builds"),
     "buildx": later("Build with BuildKit"),
@@ -187,9 +194,6 @@ COMMANDS: dict[str, Entry] = {
     "container diff": later("Show what a container changed in its filesystem"),
     "container export": later("Export a container's filesystem as a tar archive"),
     "image build": later("Build an image from a Dockerfile"),
-    "volume create": later("Create a volume"),
-    "volume prune": later("Remove unused volumes"),
-    "volume rm": later("Remove one or more volumes"),
 }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from sampan.containers import defaults, modes, names, networking, verify
+from sampan.containers import defaults, modes, names, networking, verify, volumes
 from sampan.containers.engine import Engine
 from sampan.containers.model import Container
 from sampan.errors import InvalidRequest, NotFound
@@ -32,22 +32,28 @@ async def create(engine: Engine, name: str | None, request: ContainerCreate, pla
     if image is not None:
         check_platform(image, request.config.image, platform)
         config = defaults.with_image(request.config, image.config.run)
-        warnings += _image_warnings(image)
     else:
         config = defaults.with_command(request.config)
     container_id = names.new_id()
+    diff_ids = tuple(image.diff_ids) if image else ()
     with engine.rows.reserved(name, container_id) as chosen:
+        points = await volumes.settle(engine, container_id, config, asked, diff_ids)
         container = Container(
             id=container_id,
             name=chosen,
             created_ns=time.time_ns(),
             image_id=image.id if image else "",
-            diff_ids=tuple(image.diff_ids) if image else (),
+            diff_ids=diff_ids,
             config=defaults.with_names(config, network, container_id=container_id, host=engine.host),
             host=defaults.with_daemons(asked, network, host=engine.host, options=engine.options),
             networks=networks,
+            mounts=points,
         )
-        await engine.rows.add(container)
+        try:
+            await engine.rows.add(container)
+        except BaseException:
+            await volumes.let_go(engine, container_id, points, anonymous=True)
+            raise
     await _check_image_is_still_there(engine, container)
     engine.publish(container, "create")
     return container_id, warnings
@@ -57,6 +63,7 @@ async def _check_image_is_still_there(engine: Engine, container: Container) -> N
     """Who removes an image asks first which containers use it: one of the two sees the other. Raises NotFound."""
     if container.image_id and engine.images.by_id(container.image_id) is None:
         await engine.rows.discard(container)
+        await volumes.let_go(engine, container.id, volumes.points_of(container), anonymous=True)
         raise NotFound(f"No such image: {container.config.image}")
 
 
@@ -104,14 +111,3 @@ def check_platform(image: Image, reference: str, wanted: str) -> None:
             f"image with reference {reference} was found but does not match the specified platform: "
             f"wanted {asked}, actual: {actual}"
         )
-
-
-def _image_warnings(image: Image) -> list[str]:
-    run = image.config.run
-    warnings = []
-    if run.volumes:
-        warnings.append(
-            f"The image declares volumes ({', '.join(run.volumes)}): they are not supported yet, "
-            "and what is written there stays in the container."
-        )
-    return warnings

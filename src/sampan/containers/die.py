@@ -7,7 +7,7 @@ finds the same record and walks the same way.
 import logging
 import time
 
-from sampan.containers import health, remove, resolve, restart_policy, restarting
+from sampan.containers import health, remove, resolve, restart_policy, restarting, volumes
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, after, allows
 from sampan.containers.model import Container
@@ -60,6 +60,8 @@ async def bury(engine: Engine, container: Container, status: ExitStatus) -> None
     engine.publish_network(ended, "disconnect")
     resolve.close(engine, container.id)
     await engine.networks.leave_all(container.id)
+    volumes.tell(engine, ended, "unmount")
+    volumes.end_use(engine, ended)
     engine.waits.exited(container.id, Outcome(status.code))
     if is_kept:
         # Not before the row is written: until then the shim's record is all there is. Nobody need wait for this.

@@ -23,6 +23,7 @@ from sampan.events import Events
 from sampan.networks.model import Network
 from sampan.networks.resolvers import Resolvers
 from sampan.networks.store import Networks
+from sampan.volumes.store import Volumes
 
 if TYPE_CHECKING:
     from sampan.containers.exec import Exec
@@ -38,7 +39,7 @@ class Engine:
     container changes from one status to another; never while waiting for its program. `execs`: by id, of running
     containers. `restarting`: ids of containers that stay, even with --rm, when they end. `start_again`: what to do with
     a container that its policy will start again, `restart_unhealthy`: with one that is to be restarted when unhealthy.
-    `watches`: the tasks that check containers.
+    `watches`: the tasks that check containers. `in_use`: volume -> ids of the containers that run with it.
     """
 
     rows: Rows
@@ -46,6 +47,7 @@ class Engine:
     images: ImageStore
     snapshots: Snapshots
     networks: Networks
+    volumes: Volumes
     runtime: Runtime
     events: Events
     host: Host
@@ -61,6 +63,7 @@ class Engine:
     watches: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     start_again: Callable[[Container], None] = lambda container: None
     restart_unhealthy: Callable[[Container], None] = lambda container: None
+    in_use: dict[str, set[str]] = field(default_factory=dict)
 
     def lock(self, container_id: str) -> asyncio.Lock:
         """The container's lock, made when first asked for and forgotten with the container."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from sampan.containers import mounts
+from sampan.containers import mounts, volumes
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Status
 from sampan.containers.model import Container
@@ -151,8 +151,9 @@ def _descends(query: Query, container: Container) -> bool:
 
 
 def _mounts(query: Query, container: Container) -> bool:
-    shown = [point for point in mounts.parse(container.host) if point.is_shown]
-    return any(value in (point.source, point.target) for point in shown for value in query.filters.get("volume"))
+    shown = mounts.shown(volumes.points_of(container))
+    places = {place for point in shown for place in (point.name or point.source, point.target)}
+    return not places.isdisjoint(query.filters.get("volume"))
 
 
 def _exposes(query: Query, container: Container) -> bool:

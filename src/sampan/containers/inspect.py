@@ -6,11 +6,11 @@ Docker's ContainerJSON (Engine API 1.51, `GET /containers/{id}/json`), field by 
 from collections.abc import Mapping
 from typing import Any
 
-from sampan.containers import health_state, mounts
+from sampan.containers import health_state, volumes
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Status
 from sampan.containers.model import Container, State
-from sampan.containers.mounts import MountPoint
+from sampan.containers.mounts import MountPoint, shown
 from sampan.containers.network_settings import network_settings
 from sampan.wire.bodies import to_dict
 from sampan.wire.timestamps import rfc3339_nano
@@ -46,7 +46,7 @@ def inspect(engine: Engine, reference: str, size: bool) -> dict[str, Any]:
         "ExecIDs": execs or None,
         "HostConfig": to_dict(container.host),
         "GraphDriver": {"Data": None, "Name": engine.options.storage_driver},
-        "Mounts": [mount(point) for point in mounts.parse(container.host) if point.is_shown],
+        "Mounts": mounts(engine, container),
         "Config": to_dict(container.config),
         "NetworkSettings": network_settings(engine, container),
     }
@@ -77,12 +77,19 @@ def _health(engine: Engine, container: Container) -> dict[str, Any]:
     return {"Health": health_state.as_json(known)} if known is not None else {}
 
 
-def mount(point: MountPoint) -> dict[str, Any]:
-    """Docker's MountPoint."""
+def mounts(engine: Engine, container: Container) -> list[dict[str, Any]]:
+    """Docker's MountPoints."""
+    return [_mount(engine, point) for point in shown(volumes.points_of(container))]
+
+
+def _mount(engine: Engine, point: MountPoint) -> dict[str, Any]:
+    is_volume = point.type == "volume"
     return {
         "Type": point.type,
-        "Source": point.source,
+        **({"Name": point.name} if is_volume else {}),
+        "Source": str(engine.volumes.mountpoint(point.name)) if is_volume else point.source,
         "Destination": point.target,
+        **({"Driver": point.driver} if is_volume else {}),
         "Mode": point.mode,
         "RW": point.writable,
         "Propagation": point.propagation,

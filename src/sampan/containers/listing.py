@@ -6,7 +6,7 @@ Docker's list of ContainerSummary (Engine API 1.51, `GET /containers/json`), new
 import time
 from typing import Any
 
-from sampan.containers import bindings, inspect, mounts, network_settings, status_text
+from sampan.containers import bindings, inspect, network_settings, status_text
 from sampan.containers import filters as filtering
 from sampan.containers.engine import Engine
 from sampan.containers.model import Container
@@ -55,7 +55,7 @@ class _Summaries:
             "Status": self._status(container),
             "HostConfig": {"NetworkMode": container.host.network_mode},
             "NetworkSettings": {"Networks": networks},
-            "Mounts": [inspect.mount(point) for point in mounts.parse(container.host) if point.is_shown],
+            "Mounts": inspect.mounts(self._engine, container),
         }
         if container.host.annotations:
             result["HostConfig"]["Annotations"] = container.host.annotations

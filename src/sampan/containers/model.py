@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sampan.containers.lifecycle import Status
+from sampan.containers.mounts import MountPoint
 from sampan.wire.containers import ContainerConfig, EndpointSettings, HostConfig
 
 
@@ -47,7 +48,8 @@ class Container:
 
     `name` is without the slash that the API puts before it. `config` and `host` are as asked for, with the image's and
     the daemon's defaults filled in; they are never changed in place. `networks` are the networks it is joined to
-    while it runs, by name, with what it asks of each.
+    while it runs, by name, with what it asks of each. `mounts` are settled when it is made;
+    None if an older engine made it.
     """
 
     id: str
@@ -58,6 +60,7 @@ class Container:
     config: ContainerConfig
     host: HostConfig
     networks: Mapping[str, EndpointSettings] = field(default_factory=dict)
+    mounts: tuple[MountPoint, ...] | None = None
     platform: str = "linux"
     state: State = State()
 

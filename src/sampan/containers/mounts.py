@@ -1,14 +1,15 @@
-"""Which host paths and memory filesystems does a container see, and where?
+"""Which host paths, volumes, images and memory filesystems does a container see, and where?
 
-Three ways to ask: `Binds` ("/host:/in:ro", from -v), `Mounts` (objects, from --mount), `Tmpfs` (path → options). Each
-becomes a `MountPoint`, so that the spec and inspect need not care which it was. Pure; sentences are dockerd's.
+Four ways to ask: `Binds` ("/host:/in:ro", from -v), `Mounts` (objects, from --mount), `Tmpfs` (path → options) and
+`Volumes` (paths, from -v /in and the image). Each becomes a `MountPoint`, so that the spec and inspect need not care
+which it was. Pure; sentences are dockerd's. What volumes and images are behind the names, `volumes.py` finds out.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from posixpath import isabs, normpath
 
-from sampan.errors import InvalidRequest, NotSupported
+from sampan.errors import InvalidRequest
 from sampan.wire.containers import HostConfig
 from sampan.wire.mounts import Mount, TmpfsOptions
 
@@ -24,19 +25,34 @@ TMPFS_PAIRS = {
     "strictatime": "nostrictatime",
 }  # fmt: skip
 TMPFS_PARAMETERS = ("mode", "uid", "gid", "size", "nr_blocks", "nr_inodes", "mpol")
-NO_VOLUMES = "named and anonymous volumes are not supported yet: mount a host directory with -v /PATH:{target}"
+# SELinux' word for "shared", which dockerd shows as the mode of a volume when nobody gave one.
+VOLUME_MODE = "z"
+MAPPED_OWNERS = "idmap"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountPoint:
-    """One thing mounted into a container; `type` is "bind" or "tmpfs", `options` are a tmpfs' own.
+    """One thing mounted into a container; `type` is "bind", "tmpfs", "volume" or "image", `options` are a tmpfs' own.
 
-    `must_exist`: the source of --mount is not made when it is missing, that of -v is.
+    `source`: a host path, or the name of an image. `must_exist`: the source of --mount is not made when it is missing,
+    that of -v is. Of a volume: `name`, "" until it has one; `is_named`, whether the user named it; `copies`, whether it
+    is filled from the image while it is empty; `labels` and `driver_options` for when it does not exist yet.
+    `diff_ids`: the layers of an image. `subpath`: the part of a volume or image that is mounted.
+    `maps`: (uid or gid maps) of an id-mapped bind, as (inside, outside, count).
     """
 
     type: str
     target: str
     source: str = ""
+    name: str = ""
+    driver: str = ""
+    is_named: bool = False
+    copies: bool = False
+    subpath: str = ""
+    labels: dict[str, str] | None = None
+    driver_options: dict[str, str] | None = None
+    diff_ids: tuple[str, ...] = ()
+    maps: tuple[tuple[int, int, int], ...] = ()
     mode: str = ""
     writable: bool = True
     propagation: str = ""
@@ -48,7 +64,7 @@ class MountPoint:
 
 
 def parse(host: HostConfig) -> tuple[MountPoint, ...]:
-    """All of them. Raises InvalidRequest, or NotSupported for volumes."""
+    """All that the host config asks for, volumes still without what is behind their names. Raises InvalidRequest."""
     points = [parse_bind(raw, host.volume_driver) for raw in host.binds or ()]
     points += [parse_mount(mount) for mount in host.mounts or ()]
     for target, options in (host.tmpfs or {}).items():
@@ -64,35 +80,68 @@ def parse(host: HostConfig) -> tuple[MountPoint, ...]:
     return tuple(points)
 
 
+def parse_anonymous(volumes: Iterable[str], driver: str = "") -> list[MountPoint]:
+    """What `Config.Volumes` asks for: paths, or `name:/path` where a client took a name for a drive of Windows."""
+    found = []
+    for raw in volumes:
+        if ":" in raw:
+            found.append(parse_bind(raw, driver))
+            continue
+        try:
+            _check_target(raw)
+        except InvalidRequest as error:
+            raise InvalidRequest(f"invalid volume specification: '{raw}': {error}") from None
+        found.append(MountPoint(type="volume", target=normpath(raw), driver=driver, copies=True))
+    return found
+
+
 def parse_bind(raw: str, volume_driver: str = "") -> MountPoint:
     """One entry of HostConfig.Binds."""
     parts = raw.split(":")
     if not parts[0] or len(parts) > 3 or (len(parts) == 2 and is_mode(parts[1])):
         raise InvalidRequest(f"invalid volume specification: '{raw}'")
     if len(parts) == 1:
-        raise NotSupported(NO_VOLUMES.format(target=raw))
+        parts = ["", raw]
     source, target, mode = parts[0], parts[1], parts[2] if len(parts) == 3 else ""
     if not is_mode(mode):
         raise InvalidRequest(f"invalid mode: {mode}")
     words = mode.split(",")
-    propagation = next((word for word in words if word in PROPAGATIONS), DEFAULT_PROPAGATION)
+    propagation = next((word for word in words if word in PROPAGATIONS), "")
     kind = "bind" if isabs(source) else "volume"
     try:
         _check_target(target)
         if kind == "bind" and "nocopy" in words:
             raise InvalidRequest("field VolumeOptions must not be specified")
+        if kind == "volume" and propagation:
+            raise InvalidRequest("field BindOptions must not be specified")
+        if kind == "volume" and not source and "ro" in words:
+            raise InvalidRequest("must not set ReadOnly mode when using anonymous volumes")
+        maps = _idmap(words)
+        if maps and kind == "volume":
+            raise InvalidRequest("idmap is for binds: a volume belongs to whom its files say")
     except InvalidRequest as error:
         where = f'invalid mount config for type "{kind}"'
         raise InvalidRequest(f"invalid volume specification: '{raw}': {where}: {error}") from None
     if kind == "volume":
-        raise NotSupported(NO_VOLUMES.format(target=target))
+        return MountPoint(
+            type="volume",
+            target=normpath(target),
+            name=source,
+            is_named=bool(source),
+            driver=volume_driver,
+            mode=mode or VOLUME_MODE,
+            writable="ro" not in words,
+            copies="nocopy" not in words,
+        )
     return MountPoint(
         type="bind",
         target=normpath(target),
         source=normpath(source),
         mode=mode,
         writable="ro" not in words,
-        propagation=propagation,
+        propagation=propagation or DEFAULT_PROPAGATION,
+        recursive_readonly="ro" in words,
+        maps=maps,
     )
 
 
@@ -100,8 +149,40 @@ def is_mode(mode: str) -> bool:
     """Is this a list of mode words, at most one of each kind? The empty one is."""
     if not mode:
         return True
-    kinds = [next((kind for kind in MODE_WORDS if word in kind), None) for word in mode.split(",")]
+    kinds = [next((kind for kind in MODE_WORDS if word in kind), None) for word in _words(mode)]
     return None not in kinds and len(set(kinds)) == len(kinds)
+
+
+def _words(mode: str) -> list[str]:
+    """The words of a mode that are Docker's; `idmap=…` is ours."""
+    return [word for word in mode.split(",") if not word.startswith(f"{MAPPED_OWNERS}=")]
+
+
+def _idmap(words: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
+    """`idmap=INSIDE-OUTSIDE-COUNT` in a mode: whose files the directory's are taken for. Raises InvalidRequest."""
+    maps = []
+    for word in words:
+        if not word.startswith(f"{MAPPED_OWNERS}="):
+            continue
+        numbers = word.partition("=")[2].split("-")
+        if len(numbers) != 3 or not all(number.isascii() and number.isdigit() for number in numbers):
+            raise InvalidRequest(f'invalid {word}: write idmap=INSIDE-OUTSIDE-COUNT, as in "idmap=0-1000-1"')
+        inside, outside, count = (int(number) for number in numbers)
+        if not count or max(inside, outside) + count > 1 << 32:
+            raise InvalidRequest(f"invalid {word}: out of range")
+        maps.append((inside, outside, count))
+    return tuple(maps)
+
+
+def parse_volumes_from(raw: str) -> tuple[str, str]:
+    """One entry of HostConfig.VolumesFrom as (container, mode). Raises InvalidRequest."""
+    if not raw:
+        raise InvalidRequest("volumes-from specification cannot be an empty string")
+    reference, _, mode = raw.partition(":")
+    words = mode.split(",") if mode else []
+    if not is_mode(mode) or any(word in (*PROPAGATIONS, "nocopy") or "=" in word for word in words):
+        raise InvalidRequest(f"invalid mode: {mode}")
+    return reference, mode
 
 
 def parse_mount(mount: Mount) -> MountPoint:
@@ -132,7 +213,7 @@ def _bind(mount: Mount) -> MountPoint:
         writable=not mount.read_only,
         propagation=propagation,
         recursive=not (options and options.non_recursive),
-        recursive_readonly=bool(options and options.read_only_force_recursive),
+        recursive_readonly=mount.read_only and not (options and options.read_only_non_recursive),
         must_exist=not (options and options.create_mountpoint),
     )
 
@@ -156,11 +237,35 @@ def _volume(mount: Mount) -> MountPoint:
         raise InvalidRequest("field BindOptions must not be specified")
     if mount.read_only and not mount.source:
         raise InvalidRequest("must not set ReadOnly mode when using anonymous volumes")
-    raise NotSupported(NO_VOLUMES.format(target=mount.target))
+    options = mount.volume_options
+    driver = options.driver_config if options else None
+    subpath = options.subpath if options else ""
+    _check_subpath(subpath)
+    return MountPoint(
+        type="volume",
+        target=normpath(mount.target),
+        name=mount.source,
+        is_named=bool(mount.source),
+        driver=driver.name if driver else "",
+        mode=VOLUME_MODE,
+        writable=not mount.read_only,
+        copies=not (options and options.no_copy),
+        subpath=subpath,
+        labels=options.labels if options else None,
+        driver_options=(driver.options if driver else None) or None,
+    )
 
 
 def _image(mount: Mount) -> MountPoint:
-    raise NotSupported("mounts of type image are not supported yet")
+    for name, options in (("BindOptions", mount.bind_options), ("VolumeOptions", mount.volume_options)):
+        if options is not None:
+            raise InvalidRequest(f"field {name} must not be specified")
+    if not mount.source:
+        raise InvalidRequest("field Source must not be empty")
+    subpath = mount.image_options.subpath if mount.image_options else ""
+    _check_subpath(subpath)
+    # Nobody could keep what would be written there.
+    return MountPoint(type="image", target=normpath(mount.target), source=mount.source, subpath=subpath, writable=False)
 
 
 def _unknown(mount: Mount) -> MountPoint:
@@ -214,3 +319,18 @@ def _check_target(target: str) -> None:
 def _check_absolute(path: str) -> None:
     if not isabs(path):
         raise InvalidRequest(f"invalid mount path: '{path}' mount path must be absolute")
+
+
+def _check_subpath(subpath: str) -> None:
+    if isabs(subpath) or ".." in subpath.split("/"):
+        raise InvalidRequest("subpath must be a relative path within the volume")
+
+
+def shown(points: Iterable[MountPoint]) -> list[MountPoint]:
+    """Those that inspect lists."""
+    return [point for point in points if point.is_shown]
+
+
+def by_target(points: Iterable[MountPoint]) -> Mapping[str, MountPoint]:
+    """The last of each target."""
+    return {point.target: point for point in points}

@@ -16,7 +16,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from sampan.containers import die, health, networking, remove, resolve
+from sampan.containers import die, health, networking, remove, resolve, volumes
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, Status, after
 from sampan.containers.model import Container
@@ -97,6 +97,7 @@ async def _take_up(engine: Engine, container: Container, process: Process) -> No
     if container.state.status is Status.RUNNING:
         await process.resume()  # a commit may have been cut while it had the container frozen
     await resolve.take_up(engine, container, process)
+    volumes.begin_use(engine, container)
     engine.processes[container.id] = process
     engine.spawn(die.watch(engine, container.id, process), f"watch {container.name}")
     if container.state.status is Status.RUNNING:

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from sampan.containers import stop
+from sampan.containers import volumes as held
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, Status, after
 from sampan.containers.model import Container
@@ -20,8 +21,11 @@ from sampan.linux.remove_tree import remove_tree
 log = logging.getLogger(__name__)
 
 
-async def remove(engine: Engine, reference: str, *, force: bool, link: bool) -> None:
-    """Remove a container; one that runs is killed first if `force`, and refused with Conflict otherwise."""
+async def remove(engine: Engine, reference: str, *, force: bool, link: bool, volumes: bool = False) -> None:
+    """Remove a container; one that runs is killed first if `force`, and refused with Conflict otherwise.
+
+    With `volumes` its volumes that nobody named go, too, unless another container has them.
+    """
     container = engine.rows.find(reference)
     if link:
         raise Conflict("Conflict, cannot remove the default link name of the container")
@@ -39,12 +43,12 @@ async def remove(engine: Engine, reference: str, *, force: bool, link: bool) -> 
                 continue  # somebody started it meanwhile
             after(container.state.status, Act.REMOVE, id=container.id, name=reference)
             # With --rm nobody counts on it: after a power cut it would be removed anyway.
-            await discard(engine, container, durable=not container.host.auto_remove)
+            await discard(engine, container, durable=not container.host.auto_remove, anonymous=volumes)
             return
 
 
-async def discard(engine: Engine, container: Container, *, durable: bool) -> None:
-    """Forget a container that does not run, with its lock held."""
+async def discard(engine: Engine, container: Container, *, durable: bool, anonymous: bool = False) -> None:
+    """Forget a container that does not run, with its lock held, and with --rm or `anonymous` its unnamed volumes."""
     engine.rows.set_aside(container.with_state(status=Status.REMOVING))
     engine.parked.close(container.id)
     engine.drop_execs(container.id)
@@ -55,6 +59,10 @@ async def discard(engine: Engine, container: Container, *, durable: bool) -> Non
         engine.rows.set_aside(container)  # it is still there
         raise
     await asyncio.to_thread(remove_files, engine, container.id, container.image_id)
+    points = held.points_of(container)
+    await held.let_go(engine, container.id, points, anonymous=anonymous or container.host.auto_remove)
+    for image_id in held.images_of(points):
+        await asyncio.to_thread(engine.images.release, image_id)
     engine.publish(container, "destroy")
     engine.waits.removed(container.id, Outcome(container.state.exit_code))
     engine.locks.pop(container.id, None)

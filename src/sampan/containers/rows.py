@@ -18,6 +18,7 @@ import msgspec
 
 from sampan.containers import names
 from sampan.containers.model import Container, State
+from sampan.containers.mounts import MountPoint
 from sampan.db import Database
 from sampan.errors import Conflict
 from sampan.wire.containers import ContainerConfig, EndpointSettings, HostConfig
@@ -148,6 +149,7 @@ class _Settings(msgspec.Struct, kw_only=True):
     host: HostConfig
     networks: dict[str, EndpointSettings]
     platform: str
+    mounts: tuple[MountPoint, ...] | None = None
 
 
 def _settings_json(container: Container) -> str:

@@ -10,6 +10,7 @@ Conventions between the engine and its own runtime travel as annotations; anothe
     sampan.workdir-create=true  a missing working directory is made
     sampan.seccomp=default      Docker's default profile; the runtime compiles it once and keeps it
     sampan.group-add=a,b        groups to look up by name inside the container
+    sampan.subpath=dir          in an entry of `mounts`: the part of the source that is mounted
     sampan.runtime=runc         which program is to run the container; absent: our own
 """
 

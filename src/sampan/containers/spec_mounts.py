@@ -7,11 +7,13 @@ of; then the user's and the engine's files, fewest path components first, so tha
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sampan.containers.mounts import MountPoint
+from sampan.containers.mounts import DEFAULT_PROPAGATION, MountPoint
 from sampan.wire.containers import HostConfig
 
 SpecMount = dict[str, Any]
 
+# Ours, in an entry of the spec's mounts: the part of the source that is mounted, resolved below it and nowhere else.
+SUBPATH = "sampan.subpath"
 # What --read-only leaves writable: the kernel's own filesystems, without which programs do not work.
 STAYS_WRITABLE = frozenset(("/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"))
 
@@ -67,10 +69,25 @@ def _is_needed(target: str, taken: set[str]) -> bool:
 def _mount(point: MountPoint) -> SpecMount:
     if point.type == "tmpfs":
         return _entry(point.target, "tmpfs", "tmpfs", *point.options)
-    options = ["rbind" if point.recursive else "bind"]
-    if not point.writable:
-        options.append("rro" if point.recursive_readonly else "ro")
-    return _entry(point.target, "bind", point.source, *options, point.propagation)
+    if point.type == "image":
+        mount = _entry(point.target, "overlay", "overlay", "ro", *point.options)
+    else:
+        options = ["rbind" if point.recursive else "bind"]
+        if not point.writable:
+            options.append("rro" if point.recursive_readonly or point.type == "volume" else "ro")
+        mount = _entry(point.target, "bind", point.source, *options, point.propagation or DEFAULT_PROPAGATION)
+    if point.subpath:
+        mount[SUBPATH] = point.subpath
+    if point.maps:
+        # The kernel's words are the other way round: from what the disk says to what is seen (mount_setattr(2)).
+        maps = [{"containerID": disk, "hostID": seen, "size": count} for seen, disk, count in point.maps]
+        mount |= {"uidMappings": maps, "gidMappings": maps}
+    return mount
+
+
+def of_user(points: Sequence[MountPoint]) -> list[SpecMount]:
+    """The user's mounts alone, in order: what a container that does not run has for a visitor."""
+    return sorted((_mount(point) for point in points), key=lambda mount: str(mount["destination"]).count("/"))
 
 
 def _make_readonly_or_not(mount: SpecMount, asked: HostConfig, *, is_users: bool) -> None:

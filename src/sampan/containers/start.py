@@ -17,13 +17,13 @@ from sampan.containers import (
     links,
     lookup,
     modes,
-    mounts,
     networking,
     remove,
     resolve,
     security,
     spec,
     verify,
+    volumes,
 )
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, Status, after
@@ -92,6 +92,7 @@ async def launch(engine: Engine, container: Container, *, by_policy: bool = Fals
         raise Unavailable(f"the container was stopped again: its state could not be kept, {error}") from None
     engine.processes[container.id] = process
     engine.publish_network(started, "connect")
+    volumes.tell(engine, started, "mount")
     engine.publish(started, "start")
     engine.spawn(die.watch(engine, container.id, process), f"watch {container.name}")
     health.begin(engine, started)
@@ -110,7 +111,7 @@ def _with_owners_names(engine: Engine, container: Container) -> Container:
 async def _run(engine: Engine, container: Container) -> Process:
     """Acquire what the container needs and start it."""
     asked = container.host
-    points = mounts.parse(asked)
+    points = volumes.points_of(container)
     options = security.parse(
         asked.security_opt or (), host=engine.host, no_new_privileges=engine.options.no_new_privileges
     )
@@ -124,6 +125,10 @@ async def _run(engine: Engine, container: Container) -> Process:
         directory = engine.directory(container.id)
         directory.parent.mkdir(mode=0o700, exist_ok=True)  # parents=True would leave the mode to the umask
         directory.mkdir(mode=0o700, exist_ok=True)
+        volumes.begin_use(engine, container)
+        undo.callback(volumes.end_use, engine, container)
+        rootfs = engine.snapshots.prepare(container.id, container.diff_ids)
+        points, rootfs = await volumes.with_sources(engine, points, rootfs)
         lookups = lookup.look_up(engine, container, network, options, joined)
         lookup.make_missing(points)
         lookup.check_propagation(points)
@@ -132,7 +137,7 @@ async def _run(engine: Engine, container: Container) -> Process:
         process = await engine.runtime.start(
             container.id,
             built,
-            rootfs=engine.snapshots.prepare(container.id, container.diff_ids),
+            rootfs=rootfs,
             stdio=stdio(container),
             log=log_options(engine.directory(container.id), container.host.log_config),
             streams=engine.parked.take(container.id),  # last: from here on the runtime owns their descriptors

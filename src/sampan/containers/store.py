@@ -35,6 +35,7 @@ from sampan.containers import (
     update,
     wait,
 )
+from sampan.containers import volumes as held
 from sampan.containers.engine import Engine
 from sampan.containers.health_rows import SCHEMA as HEALTH_SCHEMA
 from sampan.containers.health_rows import HealthRows
@@ -46,6 +47,7 @@ from sampan.db import Database
 from sampan.events import Events
 from sampan.networks.store import Networks
 from sampan.runtime.streams import Stream
+from sampan.volumes.store import Volumes
 from sampan.wire.containers import ContainerCreate, EndpointSettings, HostConfig
 from sampan.wire.exec import ExecCreate
 from sampan.wire.filters import Filters
@@ -67,6 +69,7 @@ class Containers:
         runtime: Runtime,
         events: Events,
         *,
+        volumes: Volumes,
         host: Host,
         options: Options,
     ) -> None:
@@ -76,11 +79,13 @@ class Containers:
             images=images,
             snapshots=snapshots,
             networks=networks,
+            volumes=volumes,
             runtime=runtime,
             events=events,
             host=host,
             options=options,
         )
+        held.take_up(self.engine)
         self.engine.start_again = partial(start_again.schedule, self.engine)
         self.engine.restart_unhealthy = partial(start_again.restart_unhealthy, self.engine)
 
@@ -141,8 +146,8 @@ class Containers:
         await rename.rename(self.engine, reference, name)
 
     async def remove(self, reference: str, *, force: bool = False, volumes: bool = False, link: bool = False) -> None:
-        """Remove it; `volumes` has nothing to do until there are anonymous volumes."""
-        await remove.remove(self.engine, reference, force=force, link=link)
+        """Remove it; with `volumes` also the volumes that nobody named and no other container has."""
+        await remove.remove(self.engine, reference, force=force, link=link, volumes=volumes)
 
     async def connect(self, network: str, reference: str, settings: EndpointSettings) -> None:
         """Put it on one more network."""
@@ -189,7 +194,7 @@ class Containers:
 
     def users_of(self, image_id: str) -> Sequence[tuple[str, bool]]:
         """(id, does it run) of the containers that were made from an image."""
-        users = [container for container in self.engine.rows.all() if container.image_id == image_id]
+        users = [c for c in self.engine.rows.all() if image_id in (c.image_id, *held.images_of(held.points_of(c)))]
         return [(container.id, container.state.is_running) for container in users]
 
     def stats(self, reference: str, *, stream: bool, one_shot: bool = False) -> AsyncIterator[dict[str, Any]]:

@@ -40,6 +40,9 @@ def settle(
     spec_process.check_ulimits(asked.ulimits or ())
     security.parse(asked.security_opt or (), host=host)
     devices.check(asked.devices or (), asked.device_cgroup_rules or ())
+    for raw in asked.volumes_from or ():
+        mounts.parse_volumes_from(raw)
+    mounts.parse_anonymous(config.volumes or ())
     for point in mounts.parse(asked):
         if point.must_exist and not os.path.exists(point.source):
             raise InvalidRequest(
@@ -204,9 +207,7 @@ def check_sysctls(sysctls: Mapping[str, str], *, network: Mode, ipc_mode: str) -
 
 def _refuse_what_is_missing(config: ContainerConfig, asked: HostConfig) -> None:
     missing: Iterable[tuple[object, str]] = (
-        (config.volumes, mounts.NO_VOLUMES.format(target="".join(list(config.volumes or ())[:1]))),
         (asked.links, "links between containers are not supported"),
-        (asked.volumes_from, "--volumes-from is not supported yet"),
         (asked.storage_opt, "--storage-opt is not supported yet"),
         (asked.device_requests, "--gpus and other device requests are not supported yet"),
         (asked.cgroup, "sharing a cgroup with another container is not supported"),

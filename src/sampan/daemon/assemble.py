@@ -33,6 +33,8 @@ from sampan.registry.client import Registries
 from sampan.registry.settings import Settings
 from sampan.runtime.client import Runtime
 from sampan.snapshots.overlay import Overlay
+from sampan.volumes.store import SCHEMA as VOLUMES_SCHEMA
+from sampan.volumes.store import Volumes
 
 _log = logging.getLogger("sampan.daemon")
 
@@ -77,7 +79,7 @@ async def assemble(config: Config) -> Assembled:
 
     runtime = Runtime(config.exec_root, cgroup_parent=config.cgroup_parent, on_event=hear)
     zygote = asyncio.create_task(runtime.ready(), name="start zygote")
-    schemas = [IMAGES_SCHEMA, COMPRESSED_SCHEMA, CONTAINERS_SCHEMA, NETWORKS_SCHEMA]
+    schemas = [IMAGES_SCHEMA, COMPRESSED_SCHEMA, CONTAINERS_SCHEMA, NETWORKS_SCHEMA, VOLUMES_SCHEMA]
     database = open_database(config.data_root / "sampan.db", schemas)
     events = Events()
     content = Blobs(config.data_root / "content")
@@ -96,10 +98,11 @@ async def assemble(config: Config) -> Assembled:
         engine_id, host.engine_made_ns(config.data_root), default="none" if config.bridge == "none" else "bridge",
         rows=NetworkRows(database), events=events,
     )  # fmt: skip
+    volumes = Volumes(database, config.data_root / "volumes", config.exec_root, events=events)
     facts = machine.probe()
     containers = Containers(
         database, images.store, Overlay(config.data_root / "snapshots", layers), networks, runtime, events,
-        host=facts, options=_options(config, layers.backend),
+        volumes=volumes, host=facts, options=_options(config, layers.backend),
     )  # fmt: skip
     told.append(containers)
     images.users_of = containers.users_of
@@ -107,8 +110,8 @@ async def assemble(config: Config) -> Assembled:
     about = replace(about, registries=_shown(config.registries))
     tally = await containers.recover()
     _log.info("recovered alive=%d ended=%d removed=%d", tally.alive, tally.ended, tally.removed)
-    app = App(Engine(containers=containers, images=images, networks=networks, events=events, about=about,
-                     distribution=distribution))  # fmt: skip
+    app = App(Engine(containers=containers, images=images, networks=networks, volumes=volumes,
+                     events=events, about=about, distribution=distribution))  # fmt: skip
     return Assembled(app, containers, images, distribution, runtime, database, zygote)
 
 

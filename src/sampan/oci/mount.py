@@ -26,8 +26,10 @@ class Rootfs:
     """The mounts that make a container's root filesystem.
 
     `shared`: read-only layer mounts that all containers on the same layers share; performed once for each target.
+    `places`: filesystems of volumes, likewise once for all who use them.
     `overlay`: the container's own writable view, performed inside its mount namespace; its target is decided there.
     """
 
     shared: tuple[Mount, ...]
     overlay: Mount
+    places: tuple[Mount, ...] = ()

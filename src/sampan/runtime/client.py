@@ -15,7 +15,8 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from typing import Any
 import msgspec
 
 from sampan.errors import Unavailable
+from sampan.linux import procfs
 from sampan.linux.cgroupfs import hierarchies
 from sampan.oci.mount import Rootfs
 from sampan.runtime import oci_spec, zygote_process
@@ -30,9 +32,10 @@ from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.channel import Channel
 from sampan.runtime.oci_delete import delete
 from sampan.runtime.plan import Hooks
+from sampan.runtime.plan_mounts import plan_mount
 from sampan.runtime.planner import Machine, plan_container
 from sampan.runtime.process import ExecProcess, Process, exit_status, sized
-from sampan.runtime.protocol import Message
+from sampan.runtime.protocol import Message, receive, send
 from sampan.runtime.seccomp_choice import filter_for
 from sampan.runtime.status import ExitStatus, StartFailed
 from sampan.runtime.streams import LogOptions, Stdio, Stream, stream_to_json
@@ -40,6 +43,7 @@ from sampan.runtime.streams import LogOptions, Stdio, Stream, stream_to_json
 __all__ = ["ExecProcess", "ExitStatus", "LogOptions", "Process", "Runtime", "StartFailed", "Stdio", "Stream"]
 
 SIGKILL = 9
+VISIT_SECONDS = 120.0  # a volume's server may take its time
 OnEvent = Callable[[str, str, dict[str, Any]], None]
 
 
@@ -103,6 +107,7 @@ class Runtime:
                 "stdio": asdict(stdio),
                 "log": asdict(log),
                 "streams": [stream_to_json(stream) for stream in streams],
+                "places": self._places(rootfs),
             }
             if program:
                 message["program"] = program
@@ -149,6 +154,50 @@ class Runtime:
             await self.sweep(container_id)
             directory.mkdir(mode=0o700, exist_ok=True)
         raise StartFailed("the processes that start containers were killed, twice")
+
+    def _places(self, rootfs: Rootfs) -> list[Message]:
+        """The filesystems of volumes, and who may have them mounted still from before this daemon."""
+        if not rootfs.places:
+            return []
+        shims = (procfs.stat(process.pid).parent_pid for process in self._processes.values())
+        donors = {_mount_namespace(pid): pid for pid in shims if pid}
+        return [
+            {
+                "target": place.target,
+                "plan": msgspec.to_builtins(plan_mount(asdict(place) | {"destination": place.target})),
+                "donors": list(donors.values()),
+            }
+            for place in rootfs.places
+        ]
+
+    @asynccontextmanager
+    async def visit(
+        self, rootfs: Rootfs | None, mounts: Sequence[Mapping[str, Any]] = (), *, pid: int = 0
+    ) -> AsyncIterator[int]:
+        """The root of a tree that is there while the block runs; an O_PATH descriptor. `mounts` as in an OCI spec.
+
+        Or, with `pid`, that of a running container without what is mounted in it. Raises StartFailed, Unavailable.
+        """
+        overlay = asdict(rootfs.overlay) if rootfs else None
+        order = {
+            "pid": pid,
+            "overlay": overlay,
+            "mounts": [msgspec.to_builtins(plan_mount(dict(mount))) for mount in mounts],
+            "places": self._places(rootfs) if rootfs else [],
+            "rootfs_path": str(self._root / "rootfs"),
+        }
+        shared = [asdict(mount) for mount in rootfs.shared] if rootfs else []
+        zygote = await self._have_zygote()
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                zygote.post({"op": "start", "shared": shared}, [theirs.fileno()])
+            root = await asyncio.to_thread(_begin_visit, ours, {"visit": order})
+            try:
+                yield root
+            finally:
+                os.close(root)
+                await asyncio.to_thread(_end_visit, ours)
 
     async def reconnect(self, container_id: str) -> Process | None:
         """Find the shim of a container that an earlier daemon started; None if there is none any more."""
@@ -225,6 +274,38 @@ class Runtime:
             process.disconnect()
         if self._zygote:
             self._zygote.close()
+
+
+def _mount_namespace(pid: int) -> int:
+    try:
+        return os.stat(f"/proc/{pid}/ns/mnt").st_ino
+    except FileNotFoundError:
+        return 0
+
+
+def _begin_visit(sock: socket.socket, order: Message) -> int:
+    """Have the tree put together; the descriptor of its root."""
+    sock.settimeout(VISIT_SECONDS)
+    try:
+        send(sock, order)
+        received = receive(sock)
+    except OSError as error:
+        raise Unavailable(f"the container's files could not be mounted: {error}") from None
+    if received is None:
+        raise Unavailable("the process that mounts a container's files was killed")
+    message, fds = received
+    if "ok" not in message:
+        raise StartFailed(message.get("error", "it failed"), plain=True)
+    return fds[0]
+
+
+def _end_visit(sock: socket.socket) -> None:
+    """Let go of the tree, and wait until it is taken apart: a start mounts the same directories again."""
+    try:
+        sock.shutdown(socket.SHUT_WR)
+        receive(sock)
+    except OSError:
+        pass  # it was killed; the kernel has taken the tree apart
 
 
 def _connect(directory: Path) -> socket.socket:

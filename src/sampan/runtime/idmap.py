@@ -23,13 +23,14 @@ def user_namespace_of(uid_maps: Maps, gid_maps: Maps) -> Iterator[int]:
         os._exit(0)
     os.close(reader)
     try:
+        seen = _number_in_proc(pidfd)
         for name, maps in (("uid_map", uid_maps), ("gid_map", gid_maps)):
-            fd = os.open(f"/proc/{pid}/{name}", os.O_WRONLY | os.O_CLOEXEC)
+            fd = os.open(f"/proc/{seen}/{name}", os.O_WRONLY | os.O_CLOEXEC)
             try:
                 os.write(fd, "".join(f"{inside} {outside} {count}\n" for inside, outside, count in maps).encode())
             finally:
                 os.close(fd)
-        namespace = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        namespace = os.open(f"/proc/{seen}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         os.close(writer)
         os.waitpid(pid, 0)
@@ -39,3 +40,9 @@ def user_namespace_of(uid_maps: Maps, gid_maps: Maps) -> Iterator[int]:
         yield namespace
     finally:
         os.close(namespace)
+
+
+def _number_in_proc(pidfd: int) -> int:
+    """A process's number in /proc, which may be that of another pid namespace than ours (proc_pid_fdinfo(5))."""
+    with open(f"/proc/self/fdinfo/{pidfd}", "rb") as info:
+        return next(int(line.split()[1]) for line in info if line.startswith(b"Pid:"))

@@ -72,7 +72,7 @@ class MountPlan:
     `kind`: "filesystem" (a new instance of `fstype`), "bind" (a clone of `source`), "tree" (a clone with its
     submounts) or "remount" (new attributes for what is mounted at `target`). `set_attributes`, `clear_attributes`:
     MOUNT_ATTR_* masks. `parameters`: the filesystem's own options. `propagation`: MS_* flag or 0.
-    `uid_maps`, `gid_maps`: (inside, outside, count) of an id-mapped mount.
+    `uid_maps`, `gid_maps`: (inside, outside, count) of an id-mapped mount. `subpath`: the part of the source to mount.
     """
 
     kind: str
@@ -87,6 +87,7 @@ class MountPlan:
     propagation: tuple[int, ...] = ()
     uid_maps: tuple[tuple[int, int, int], ...] = ()
     gid_maps: tuple[tuple[int, int, int], ...] = ()
+    subpath: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +228,8 @@ def process_from_json(data: dict[str, Any]) -> ProcessPlan:
     )
 
 
-def _mount_from_json(data: dict[str, Any]) -> MountPlan:
+def mount_from_json(data: dict[str, Any]) -> MountPlan:
+    """One mount of the plan that `to_json` wrote."""
     maps = {"uid_maps": _tuples(data["uid_maps"]), "gid_maps": _tuples(data["gid_maps"])}
     return MountPlan(
         **{**data, **maps, "parameters": tuple(data["parameters"]), "propagation": tuple(data["propagation"])}
@@ -254,7 +256,7 @@ def container_from_json(data: dict[str, Any]) -> ContainerPlan:
             **{name: _tuples(data[name]) for name in tupled},
             "process": process_from_json(data["process"]),
             "overlay": overlay and Mount(**{**overlay, "options": tuple(overlay["options"])}),
-            "mounts": tuple(_mount_from_json(mount) for mount in data["mounts"]),
+            "mounts": tuple(mount_from_json(mount) for mount in data["mounts"]),
             "devices": _each(Device, data["devices"]),
             "masked_paths": tuple(data["masked_paths"]),
             "readonly_paths": tuple(data["readonly_paths"]),

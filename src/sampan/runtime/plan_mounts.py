@@ -123,6 +123,7 @@ def plan_mount(mount: dict[str, Any]) -> MountPlan:
         propagation=tuple(propagation),
         uid_maps=_maps(mount.get("uidMappings")),
         gid_maps=_maps(mount.get("gidMappings")),
+        subpath=mount.get("sampan.subpath", ""),
     )
 
 

@@ -97,8 +97,13 @@ def perform(planned: MountPlan, root: int) -> None:
     """Make one mount inside `root`. Raises OSError with the paths, or StartFailed."""
     if planned.kind == "remount":
         return _remount(planned, root)
-    source = _detached(planned)
     try:
+        source = detached(planned)
+    except OSError as error:
+        raise _mount_error(planned, error) from None
+    try:
+        if planned.subpath and planned.kind == "filesystem":
+            source = _part(source, root, planned.subpath)
         target = _target(planned, root, is_directory=stat.S_ISDIR(os.fstat(source).st_mode))
         try:
             _refuse_steering(planned, root, target)
@@ -114,6 +119,25 @@ def perform(planned: MountPlan, root: int) -> None:
         os.close(source)
 
 
+def _part(filesystem: int, root: int, subpath: str) -> int:
+    """A detached clone of a part of a detached filesystem, which is taken off again; closes `filesystem`.
+
+    A clone can only be made of what is attached, so for a moment it lies on top of the root (open_tree(2)).
+    """
+    try:
+        move_mount(filesystem, "", root, "")
+        try:
+            below = openat2(filesystem, subpath, os.O_PATH, 0, Resolve.BENEATH | Resolve.NO_MAGICLINKS)
+            try:
+                return open_tree(below, "", OpenTree.CLONE | OpenTree.CLOEXEC | OpenTree.AT_EMPTY_PATH)
+            finally:
+                os.close(below)
+        finally:
+            umount2(f"/proc/self/fd/{filesystem}", UmountFlag.DETACH)
+    finally:
+        os.close(filesystem)
+
+
 def _mount_error(planned: MountPlan, error: OSError) -> StartFailed:
     reason = (error.strerror or "").strip()
     reason = reason[:1].lower() + reason[1:]
@@ -121,16 +145,13 @@ def _mount_error(planned: MountPlan, error: OSError) -> StartFailed:
     return StartFailed(f'error mounting "{what}" to rootfs at "{planned.target}": {reason}')
 
 
-def _detached(planned: MountPlan) -> int:
-    """The mount as a descriptor, attributes set, before it has a place."""
-    try:
-        if planned.kind == "filesystem":
-            source = new_filesystem(planned.fstype, planned.source, planned.parameters, planned.set_attributes)
-        else:
-            recursive = OpenTree.AT_RECURSIVE if planned.kind == "tree" else OpenTree(0)
-            source = _clone(planned.source, OpenTree.CLONE | OpenTree.CLOEXEC | recursive)
-    except OSError as error:
-        raise _mount_error(planned, error) from None
+def detached(planned: MountPlan) -> int:
+    """The mount as a descriptor, attributes set, before it has a place. Raises OSError."""
+    if planned.kind == "filesystem":
+        source = new_filesystem(planned.fstype, planned.source, planned.parameters, planned.set_attributes)
+    else:
+        recursive = OpenTree.AT_RECURSIVE if planned.kind == "tree" else OpenTree(0)
+        source = _clone(planned, OpenTree.CLONE | OpenTree.CLOEXEC | recursive)
     if planned.kind != "filesystem" and (planned.set_attributes or planned.clear_attributes):
         mount_setattr(source, "", AT_EMPTY_PATH, set=planned.set_attributes, clear=planned.clear_attributes)
     if planned.recursive_set or planned.recursive_clear:
@@ -142,8 +163,11 @@ def _detached(planned: MountPlan) -> int:
     return source
 
 
-def _clone(path: str, flags: OpenTree) -> int:
-    """A detached clone of the tree at `path`; of another container's, if the path leads through /proc/PID/root."""
+def _clone(planned: MountPlan, flags: OpenTree) -> int:
+    """A detached clone of the tree at a path; of another container's, if the path leads through /proc/PID/root."""
+    path = planned.source
+    if planned.subpath:
+        return _clone_below(path, planned.subpath, flags)
     other = re.fullmatch(r"/proc/(\d+)/root(/.*)", path)
     if other is None:
         return open_tree(AT_FDCWD, path, flags)
@@ -159,6 +183,19 @@ def _clone(path: str, flags: OpenTree) -> int:
     finally:
         os.close(own)
         os.close(theirs)
+
+
+def _clone_below(top: str, subpath: str, flags: OpenTree) -> int:
+    """A clone of part of a volume, which its users may change meanwhile: nothing in it leads outside of it."""
+    root = os.open(top, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        below = openat2(root, subpath, os.O_PATH, 0, Resolve.BENEATH | Resolve.NO_MAGICLINKS)
+        try:
+            return open_tree(below, "", flags | OpenTree.AT_EMPTY_PATH)
+        finally:
+            os.close(below)
+    finally:
+        os.close(root)
 
 
 def new_filesystem(fstype: str, source: str, parameters: Sequence[str], attributes: int) -> int:

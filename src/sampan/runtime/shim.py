@@ -22,7 +22,7 @@ from sampan.linux.cgroupfs import hierarchies
 from sampan.linux.prctl import set_name
 from sampan.linux.procfs import start_time
 from sampan.linux.sched import CloneFlag
-from sampan.runtime import oom, requests
+from sampan.runtime import oom, places, requests, visit
 from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.client_reader import ClientReader
 from sampan.runtime.control import Control
@@ -231,6 +231,8 @@ def wait_for_order(zygote: socket.socket) -> NoReturn:
     order = receive(engine)
     if order is None:
         os._exit(0)
+    if "visit" in order[0]:
+        visit.serve(order[0]["visit"], engine)
     main(order[0], engine, fds[1:])
 
 
@@ -240,6 +242,7 @@ def main(message: Message, engine: socket.socket, streams: list[int]) -> NoRetur
     try:
         directory = os.open(message["directory"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         plan = container_from_json(message["plan"])
+        places.mount_all(message["places"])
         shim = Shim(plan, Stdio(**message["stdio"]), LogOptions(**message["log"]), directory)
         if order := message.get("program"):
             shim.hand_over(OciDriver(plan, shim.cgroup, order, directory, message["directory"]))

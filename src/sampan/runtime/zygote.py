@@ -129,11 +129,10 @@ def _mount_layer(layer: Message, mounted: set[str]) -> None:
 
 
 def _unmount(targets: list[str], mounted: set[str]) -> None:
-    """Let go of layers that are being removed. Containers that still use them keep their own hold."""
+    """Let go of layers that are being removed and volumes out of use; others keep a hold of their own."""
     for target in targets:
-        if target in mounted:
-            try:
-                umount2(target, UmountFlag.DETACH)
-            except OSError:
-                pass  # gone already
-            mounted.discard(target)
+        try:
+            umount2(target, UmountFlag.DETACH)
+        except OSError:
+            pass  # not mounted, or gone already
+        mounted.discard(target)

@@ -22,8 +22,8 @@ from typing import Protocol
 
 from sampan.errors import InvalidRequest, NotFound
 from sampan.linux.remove_tree import remove_tree
+from sampan.linux.tree_size import tree_size
 from sampan.oci.mount import Mount, Rootfs
-from sampan.snapshots.usage import tree_size
 
 LAYERS_MAX = 500  # OVL_MAX_STACK of the kernel
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", re.ASCII)
@@ -85,6 +85,13 @@ class Overlay:
             raise NotFound(f"no such snapshot: {key}")
         return self._rootfs(key, diff_ids)
 
+    def view(self, diff_ids: Sequence[str]) -> Rootfs:
+        """The mounts that show the layers by themselves, read-only."""
+        shared, lower = self._lower(diff_ids)
+        # One layer alone would need an upper directory (overlayfs.rst, "Multiple lower layers").
+        options = (*lower, f"lowerdir+={self._root / EMPTY}", *FIXED_OPTIONS)
+        return Rootfs(tuple(shared), Mount("", "overlay", "overlay", options))
+
     def exists(self, key: str) -> bool:
         """Whether the tree was prepared and not removed."""
         return bool(KEY.fullmatch(key)) and (self._root / key).is_dir()
@@ -114,13 +121,7 @@ class Overlay:
         remove_tree(doomed, dir_fd=self._root_fd)
 
     def _rootfs(self, key: str, diff_ids: Sequence[str]) -> Rootfs:
-        shared: list[Mount] = []
-        lower: list[str] = []
-        for diff_id in self._visible(diff_ids):
-            mount, directory = self._layers.mount_of(diff_id)
-            if mount:
-                shared.append(mount)
-            lower.append(f"lowerdir+={directory}")
+        shared, lower = self._lower(diff_ids)
         options = (
             *(lower or [f"lowerdir+={self._root / EMPTY}"]),
             f"upperdir={self._root / key / 'upper'}",
@@ -128,6 +129,16 @@ class Overlay:
             *FIXED_OPTIONS,
         )
         return Rootfs(tuple(shared), Mount("", "overlay", "overlay", options))
+
+    def _lower(self, diff_ids: Sequence[str]) -> tuple[list[Mount], list[str]]:
+        shared: list[Mount] = []
+        lower: list[str] = []
+        for diff_id in self._visible(diff_ids):
+            mount, directory = self._layers.mount_of(diff_id)
+            if mount:
+                shared.append(mount)
+            lower.append(f"lowerdir+={directory}")
+        return shared, lower
 
     def _visible(self, diff_ids: Sequence[str]) -> list[str]:
         """The layers that take part, top first.

@@ -16,10 +16,12 @@ import pytest
 from sampan.api.about import About
 from sampan.api.app import App, Engine
 from sampan.api.connection import Server
+from sampan.db import open_database
 from sampan.errors import Conflict, NotFound
 from sampan.events import Events
 from sampan.networks.store import Networks
 from sampan.runtime.streams import Stream
+from sampan.volumes.store import SCHEMA, Volumes
 from sampan.wire.containers import ContainerCreate
 
 
@@ -92,8 +94,18 @@ class Served:
         self.containers = Containers()
         self.images = SimpleNamespace()
         self.distribution = SimpleNamespace()
-        about = About(sampan_version="0")
-        engine = Engine(self.containers, self.images, Networks("test"), self.events, about, self.distribution)
+        directory = Path(self.path).parent
+        engine = Engine(
+            containers=self.containers,
+            images=self.images,
+            networks=Networks("test"),
+            volumes=Volumes(
+                open_database(directory / "db", [SCHEMA]), directory / "volumes", directory, events=self.events
+            ),
+            events=self.events,
+            about=About(sampan_version="0"),
+            distribution=self.distribution,
+        )
         self.app = App(engine)
         server = Server(self.app)
         door = await self.loop.create_unix_server(server, self.path)

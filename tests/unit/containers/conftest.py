@@ -14,6 +14,8 @@ from sampan.db import Database, open_database
 from sampan.events import Events
 from sampan.linux.capability import CAPABILITIES
 from sampan.networks.store import Networks
+from sampan.volumes.store import SCHEMA as VOLUMES_SCHEMA
+from sampan.volumes.store import Volumes
 from sampan.wire.containers import ContainerCreate, decode_create
 
 T = TypeVar("T")
@@ -48,7 +50,7 @@ class World:
 
     def daemon(self, **options: Any) -> Containers:
         """A daemon that begins now. The one before is taken to have been killed."""
-        database = open_database(self.root / "sampan.db", [SCHEMA])
+        database = open_database(self.root / "sampan.db", [SCHEMA, VOLUMES_SCHEMA])
         self.databases.append(database)
         return Containers(
             database,
@@ -57,6 +59,7 @@ class World:
             Networks("engine", default=options.pop("network", "bridge")),
             self.runtime,
             self.events,
+            volumes=Volumes(database, self.root / "volumes", self.root / "run", events=self.events),
             host=options.pop("host", HOST),
             options=Options(directory=self.root / "containers", **options),
         )

@@ -6,7 +6,9 @@
 import asyncio
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,9 @@ class Snapshots:
 
     def prepare(self, key: str, diff_ids: Sequence[str]) -> Rootfs:
         self.trees.add(key)
+        return Rootfs((), Mount("", "overlay", "overlay"))
+
+    def view(self, diff_ids: Sequence[str]) -> Rootfs:
         return Rootfs((), Mount("", "overlay", "overlay"))
 
     def remove(self, key: str) -> None:
@@ -177,6 +182,7 @@ class Runtime:
         self.shims: dict[str, Process] = {}
         self.records: dict[str, ExitStatus] = {}
         self.swept: list[str] = []
+        self.unmounted: list[str] = []
         self.ignores: tuple[int, ...] = ()
         self.clock = 1_700_000_000_000_000_000
 
@@ -208,6 +214,21 @@ class Runtime:
 
     def exit_record(self, container_id: str) -> ExitStatus | None:
         return self.records.get(container_id)
+
+    @asynccontextmanager
+    async def visit(
+        self, rootfs: Rootfs | None, mounts: Sequence[Mapping[str, Any]] = (), *, pid: int = 0
+    ) -> AsyncIterator[int]:
+        """An empty tree."""
+        with tempfile.TemporaryDirectory() as directory:
+            root = os.open(directory, os.O_PATH | os.O_DIRECTORY)
+            try:
+                yield root
+            finally:
+                os.close(root)
+
+    def unmount(self, targets: Sequence[str]) -> None:
+        self.unmounted += targets
 
     async def sweep(self, container_id: str) -> None:
         self.swept.append(container_id)

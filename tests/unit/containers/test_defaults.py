@@ -1,5 +1,7 @@
 """Which settings win: the request's, the image's or the daemon's?"""
 
+import os
+
 import pytest
 from tests.unit.containers.conftest import World, request, run
 
@@ -70,14 +72,18 @@ def test_the_daemons(world: World) -> None:
     run(story)
 
 
-def test_an_images_health_check_is_taken_over_and_its_volumes_are_warned_of(world: World) -> None:
+def test_an_images_health_check_is_taken_over_and_its_volumes_are_made(world: World) -> None:
     from tests.unit.containers import fakes
 
     async def story() -> None:
         world.images.images["db"] = fakes.image(Cmd=["db"], Volumes={"/data": {}}, Healthcheck={"Test": ["CMD", "x"]})
         containers = world.daemon()
         _, warnings = await containers.create("one", request(Image="db", Cmd=None))
-        assert ["volumes" in warning for warning in warnings] == [True]
+        assert not warnings
         assert containers.inspect("one")["Config"]["Healthcheck"] == {"Test": ["CMD", "x"]}
+        (point,) = containers.inspect("one")["Mounts"]
+        assert (point["Type"], point["Destination"], point["RW"], point["Driver"]) == ("volume", "/data", True, "local")
+        assert os.path.isdir(point["Source"])
+        assert containers.engine.volumes.holders(point["Name"]) == [containers.inspect("one")["Id"]]
 
     run(story)

@@ -205,17 +205,11 @@ def test_dockerds_sentence_for_the_config(config: dict[str, Any], sentence: str)
     [
         ({"NetworkMode": "bridge"}, {}),
         ({"NetworkMode": ""}, {}),
-        ({"Binds": ["name:/x"]}, {}),
-        ({"Binds": ["/x"]}, {}),
-        ({"Mounts": [{"Type": "volume", "Target": "/x"}]}, {}),
-        ({"Mounts": [{"Type": "image", "Source": "x", "Target": "/x"}]}, {}),
-        ({"VolumesFrom": ["x"]}, {}),
         ({"Links": ["a:b"]}, {}),
         ({"StorageOpt": {"size": "1G"}}, {}),
         ({"DeviceRequests": [{"Count": -1}]}, {}),
         ({"LogConfig": {"Type": "json-file", "Config": {"mode": "non-blocking"}}}, {}),
         ({"SecurityOpt": ["writable-cgroups=true"]}, {}),
-        ({}, {"Volumes": {"/x": {}}}),
     ],
 )
 def test_what_is_not_there_yet_is_refused_and_said(host: dict[str, Any], config: dict[str, Any]) -> None:

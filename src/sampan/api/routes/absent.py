@@ -42,26 +42,6 @@ async def registry(engine: "Engine", call: Call) -> web.StreamResponse:
     raise NotSupported("registries are not supported by this engine yet: use load, save and import")
 
 
-async def volumes(engine: "Engine", call: Call) -> web.StreamResponse:
-    """Making volumes."""
-    raise NotSupported("volumes are not supported by this engine yet: use bind mounts")
-
-
-async def volume_list(engine: "Engine", call: Call) -> web.StreamResponse:
-    """`GET /volumes`: there are none."""
-    call.filters().check(("dangling", "driver", "label", "name"))
-    return reply.json({"Volumes": [], "Warnings": None})
-
-
-async def volume_prune(engine: "Engine", call: Call) -> web.StreamResponse:
-    """`POST /volumes/prune`: there are none."""
-    call.filters().check(("label", "label!", "all"))
-    return reply.json({"VolumesDeleted": [], "SpaceReclaimed": 0})
-
-
-async def volume(engine: "Engine", call: Call) -> web.StreamResponse:
-    """One volume, which cannot exist."""
-    raise NotFound(f"get {call.name}: no such volume")
 
 
 async def plugin_list(engine: "Engine", call: Call) -> web.StreamResponse:

@@ -9,6 +9,7 @@ from aiohttp import web
 from sampan.api import reply
 from sampan.api.about import info_body, version_body
 from sampan.api.call import Call
+from sampan.api.routes.volumes import usage
 from sampan.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ async def disk_usage(engine: "Engine", call: Call) -> web.StreamResponse:
     kinds: dict[str, dict[str, Any]] = {
         "image": {"LayersSize": sum(layers.values()), "Images": [{**i, "Containers": used[i["Id"]]} for i in images]},
         "container": {"Containers": containers},
-        "volume": {"Volumes": []},
+        "volume": {"Volumes": await asyncio.to_thread(usage, engine)},
         "build-cache": {"BuildCache": []},
     }
     wanted = call.texts("type") or list(kinds)

@@ -8,7 +8,6 @@ INSTEAD = {
     "build": "build with another engine, `save` the image there and `sampan load` it here",
     "buildx": "build with another engine, `save` the image there and `sampan load` it here",
     "compose": "start the containers one by one with `sampan run`",
-    "volume create": "`sampan run -v /host/path:/path` binds a directory instead",
     "cp": "use `sampan exec -i NAME tar -x` with an archive on standard input",
     "export": "use `sampan exec NAME tar -c /` on a running container",
     "context": "use -H, or -c with a context that docker has",
