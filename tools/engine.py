@@ -71,13 +71,15 @@ class Client:
 class Engine(Client):
     """A sampan daemon, started and stopped at will; its containers outlive its daemon."""
 
-    def __init__(self, *flags: str) -> None:
+    def __init__(self, *flags: str, bridge: str = "none") -> None:
+        """`bridge`: "none" for an engine without bridge networks, "" for one with all that dockerd has by default."""
         self.root = Path(tempfile.mkdtemp(prefix="sampan-", dir="/var/tmp"))
         # Short, since the address of a unix socket below it may have 107 bytes; a tmpfs on any usual machine.
         self.run_root = Path(tempfile.mkdtemp(prefix="s-", dir="/run"))
         self.data_root = self.root / "data"
         self.cgroup_parent = f"/sampan-test-{self.run_root.name}"
         self.flags = flags
+        self.bridge = bridge
         self.daemon: subprocess.Popen[bytes] | None = None
         self.network: int | None = None  # keeps the namespace while no process is in it
         (self.root / "home").mkdir()
@@ -100,7 +102,7 @@ class Engine(Client):
             sys.executable, "-m", "sampan", "daemon", "--host", f"unix://{self.socket}",
             "--data-root", str(self.data_root), "--exec-root", str(self.run_root / "exec"),
             "--pidfile", str(self.run_root / "sampan.pid"), "--cgroup-parent", self.cgroup_parent,
-            "--bridge", "none", *self.flags,
+            *(("--bridge", self.bridge) if self.bridge else ()), *self.flags,
         ]  # fmt: skip
 
     def start(self, *prefix: str) -> None:

@@ -54,6 +54,10 @@ async def recover(engine: Engine) -> Tally:
     # Before the first question is answered that waits in a container's resolver: it may be for any other container.
     for container in engine.rows.all():
         resolve.announce(engine, container)
+    try:
+        await engine.networks.reconcile()
+    except Exception:
+        log.exception("the networks of the last run could not be put right")
     async with asyncio.TaskGroup() as work:
         for container in engine.rows.all():
             work.create_task(one(container), name=f"recover {container.name}")

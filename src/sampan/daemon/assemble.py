@@ -26,9 +26,16 @@ from sampan.images.distribution import Distribution
 from sampan.images.images import Images
 from sampan.images.rows import SCHEMA as IMAGES_SCHEMA
 from sampan.layers.store import Layers
+from sampan.networks.bridge import Bridge
+from sampan.networks.create import ula
+from sampan.networks.firewall import Firewall
+from sampan.networks.macvlan import Macvlan
+from sampan.networks.ports import Ports
+from sampan.networks.proxy import Proxies
 from sampan.networks.rows import SCHEMA as NETWORKS_SCHEMA
 from sampan.networks.rows import Rows as NetworkRows
 from sampan.networks.store import Networks
+from sampan.networks.watch import watch
 from sampan.registry.client import Registries
 from sampan.registry.settings import Settings
 from sampan.runtime.client import Runtime
@@ -50,6 +57,8 @@ class Assembled:
     runtime: Runtime
     database: Database
     zygote: "asyncio.Task[None]"
+    networks: Networks
+    firewall_watch: "asyncio.Task[None]"
 
     def reload(self, config: Config) -> None:
         """Take on what may change without a restart: labels, whether to debug, all about registries."""
@@ -63,8 +72,10 @@ class Assembled:
     async def close(self) -> None:
         """Let go of everything; what runs goes on."""
         await self.app.drain()
+        self.firewall_watch.cancel()
         await self.distribution.close()
         await self.containers.close()
+        await self.networks.close()
         await self.runtime.close()
         self.database.close()
 
@@ -94,9 +105,12 @@ async def assemble(config: Config) -> Assembled:
     images = Images(database, content, layers, events=events)
     distribution = Distribution(images.store, Registries(config.registries), events=events)
     engine_id = host.read_engine_id(config.data_root)
+    settings = replace(config.networks, ula=ula(engine_id))
+    ports, firewall = Ports(default_ip=settings.ip), Firewall(active=settings.firewall)
     networks = Networks(
         engine_id, host.engine_made_ns(config.data_root), default="none" if config.bridge == "none" else "bridge",
-        rows=NetworkRows(database), events=events,
+        rows=NetworkRows(database), events=events, ports=ports, settings=settings,
+        drivers=[Bridge(settings, firewall, Proxies(ports, active=settings.proxy)), Macvlan()],
     )  # fmt: skip
     volumes = Volumes(database, config.data_root / "volumes", config.exec_root, events=events)
     facts = machine.probe()
@@ -112,7 +126,10 @@ async def assemble(config: Config) -> Assembled:
     _log.info("recovered alive=%d ended=%d removed=%d", tally.alive, tally.ended, tally.removed)
     app = App(Engine(containers=containers, images=images, networks=networks, volumes=volumes,
                      events=events, about=about, distribution=distribution))  # fmt: skip
-    return Assembled(app, containers, images, distribution, runtime, database, zygote)
+    firewall_watch = asyncio.create_task(watch(firewall), name="watch packet filter")
+    return Assembled(
+        app, containers, images, distribution, runtime, database, zygote, networks, firewall_watch
+    )  # fmt: skip
 
 
 def _shown(settings: Settings) -> Mapping[str, Any]:

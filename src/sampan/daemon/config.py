@@ -14,7 +14,9 @@ from typing import Any
 from sampan.daemon.arguments import Value, differences, parse, read
 from sampan.daemon.config_registries import PROXIES, registry_settings, table_text
 from sampan.daemon.flags import BY_FILE_KEY, COMMAND_LINE_ONLY, FLAGS, Flag, Kind
+from sampan.daemon.network_settings import network_settings
 from sampan.errors import InvalidRequest
+from sampan.networks.create import Settings as NetworkSettings
 from sampan.registry.settings import Settings
 from sampan.wire import json
 
@@ -62,6 +64,7 @@ class Config:
     dns_search: tuple[str, ...]
     host_gateway_ip: str
     registries: Settings
+    networks: NetworkSettings
     shutdown_timeout: int
     config_file: Path
     words: tuple[str, ...] = field(default=(), repr=False)
@@ -222,6 +225,7 @@ def _config(given: dict[str, Value], path: Path, environment: Mapping[str, str],
         dns_search=tuple(value("dns-search")),
         host_gateway_ip=value("host-gateway-ip"),
         registries=registry_settings(value, environment),
+        networks=network_settings(value),
         shutdown_timeout=value("shutdown-timeout"),
         config_file=path,
         words=words,

@@ -3,6 +3,8 @@
 Judged in dockerd's order and with its sentences; subnets that were not asked for are chosen. Pure: what exists goes in.
 """
 
+import hashlib
+import ipaddress
 import secrets
 import time
 from collections.abc import Sequence
@@ -43,6 +45,11 @@ class Settings:
     bases: tuple[Base, ...] = ()
     ula: str = ""
     default_options: dict[str, dict[str, str]] = field(default_factory=dict)
+
+
+def ula(engine_id: str) -> str:
+    """An IPv6 /48 that is this engine's alone, as far as chance allows (RFC 4193)."""
+    return str(ipaddress.IPv6Network((b"\xfd" + hashlib.sha256(engine_id.encode()).digest()[:5] + bytes(10), 48)))
 
 
 def check_name(name: str) -> None:

@@ -10,12 +10,14 @@ engine calls, in this order:
     join       then: the namespace exists and the program does not run yet; make the endpoint
     lead       this endpoint becomes the sandbox's way to the outside (default route, published ports), or stops being
     leave      at exit, or after a crash; idempotent, and needs neither the namespace nor a running container
-    restore    at start-up, for each endpoint of a container that still runs: make the kernel match
+    reconcile  at start-up, once: make what all rows say true at one blow, so that nothing running is interrupted
+    restore    then, for each endpoint of a container that still runs: make the kernel match
     discard    at `network rm`; idempotent
 
 Whatever `join` is to make is recorded before the kernel is changed, so that `leave` can undo a join that a crash cut.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from sampan.networks.model import Endpoint, Network, Sandbox, Stack, Wishes
@@ -54,8 +56,19 @@ class Driver(Protocol):
     async def lead(self, network: Network, sandbox: Sandbox, endpoint: Endpoint, outside: bool) -> None:
         """Be the sandbox's way to the outside, or be it no longer."""
 
-    async def leave(self, network: Network, endpoint: Endpoint) -> None:
-        """Undo `join` and `lead`."""
+    async def leave(
+        self, network: Network, endpoint: Endpoint, sandbox: Sandbox | None = None, *, gone: bool = False
+    ) -> None:
+        """Undo `join` and `lead`, in the `sandbox` too if that lives on.
+
+        What need not be waited for may follow later if it is `gone` anyway.
+        """
+
+    async def reconcile(self, found: Sequence[tuple[Network, Endpoint]], networks: Sequence[Network]) -> None:
+        """At start-up, with every endpoint and network that has a row: put the kernel right, remove what is stray."""
+
+    async def close(self) -> None:
+        """The engine ends: finish what was begun, and leave everything as it is."""
 
     async def restore(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> None:
         """Make sure that what `join` and `lead` made is there."""

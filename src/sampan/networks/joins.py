@@ -34,10 +34,10 @@ class Known(Protocol):
 class Joins:
     """The endpoints of all running containers: by container id, then by network id."""
 
-    def __init__(self, rows: Rows, networks: Known, *, default_ip: str = "") -> None:
+    def __init__(self, rows: Rows, networks: Known, ports: Ports) -> None:
         self._rows = rows
         self._networks = networks
-        self._ports = Ports(default_ip=default_ip)
+        self._ports = ports
         self._endpoints: dict[str, dict[str, Endpoint]] = {}
         self._members: dict[str, dict[str, Endpoint]] = {}
         self._leaders: dict[str, str] = {}
@@ -116,12 +116,14 @@ class Joins:
         await self._lead(sandbox, changed, True)
         self._ports.release(gone)
 
-    async def leave(self, container_id: str, network: Network) -> None:
+    async def leave(
+        self, container_id: str, network: Network, sandbox: Sandbox | None = None, *, gone: bool = False
+    ) -> None:
         """Undo a join, finished or not."""
         endpoint = self.of_network(network.id).get(container_id)
         if endpoint is None:
             return
-        await self._networks.driver(network).leave(network, endpoint)
+        await self._networks.driver(network).leave(network, endpoint, sandbox, gone=gone)
         self._forget(endpoint)
 
     async def leave_all(self, container_id: str) -> None:
@@ -131,7 +133,7 @@ class Joins:
             if network is None:
                 self._forget(endpoint)
             else:
-                await self.leave(container_id, network)
+                await self.leave(container_id, network, gone=True)
 
     async def restore(self, sandbox: Sandbox, names: Iterable[str]) -> None:
         """Take up what a running container was granted before the engine was restarted."""

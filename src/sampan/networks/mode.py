@@ -6,7 +6,7 @@ network. Pure: whether the network or container exists is asked later.
 
 from dataclasses import dataclass
 
-from sampan.errors import InvalidRequest, NotSupported
+from sampan.errors import InvalidRequest
 
 CONTAINER = "container:"
 DEFAULT_WORDS = ("", "default", "bridge")
@@ -33,17 +33,11 @@ class Mode:
 def parse(mode: str, default: str = "bridge") -> Mode:
     """The meaning of HostConfig.NetworkMode; `default` is the network that the daemon's default stands for.
 
-    Raises InvalidRequest for a malformed mode, NotSupported for the bridge, which this engine does not have yet.
+    Raises InvalidRequest for a malformed mode.
     """
     if mode == CONTAINER.rstrip(":") or mode.startswith(CONTAINER):
         container = mode.removeprefix(CONTAINER)
         if not container or mode == CONTAINER.rstrip(":"):
             raise InvalidRequest("Invalid network mode: invalid container format container:<name|id>")
         return Mode(container=container)
-    name = default if mode in ("", "default") else mode
-    if name == "bridge" and default == "bridge":
-        raise NotSupported(
-            "the bridge network is not supported yet: use --network none, --network host or --network container:NAME, "
-            "or run the daemon with --bridge none to make none the default"
-        )
-    return Mode(network="none" if name == "bridge" else name)
+    return Mode(network=default if mode in DEFAULT_WORDS else mode)

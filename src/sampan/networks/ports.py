@@ -42,7 +42,8 @@ class Ports:
     def grant(self, wanted: Sequence[PublishedPort], default_ip: str = "") -> tuple[PublishedPort, ...]:
         """Take a place on the host for each port, or none at all. Raises CannotPublish, InvalidRequest.
 
-        A port without a host address is published on `default_ip`, or on every address of both families.
+        A port without a host address is published on `default_ip`; if that is empty or 0.0.0.0, on every address of
+        both families.
         """
         if len(wanted) > MOST:
             raise InvalidRequest(f"a container can publish at most {MOST} ports")
@@ -81,7 +82,7 @@ class Ports:
         return self._held.get(_key(port))
 
     def _grant_one(self, wanted: PublishedPort, default_ip: str) -> Sequence[PublishedPort]:
-        addresses = _addresses(wanted.host_ip or default_ip)
+        addresses = _addresses(wanted.host_ip or ("" if default_ip == ANY4 else default_ip))
         problem: CannotPublish | None = None
         for number in self._candidates(wanted):
             with ExitStack() as undo:

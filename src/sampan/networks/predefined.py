@@ -5,6 +5,7 @@ up), and `host` is the host's stack. Their endpoints exist so that inspect has s
 """
 
 import hashlib
+from collections.abc import Sequence
 
 from sampan.errors import Forbidden, InvalidRequest
 from sampan.networks.model import Endpoint, Network, Sandbox, Stack, Wishes
@@ -45,8 +46,16 @@ class Still:
     async def lead(self, network: Network, sandbox: Sandbox, endpoint: Endpoint, outside: bool) -> None:
         """Nothing is to be done."""
 
-    async def leave(self, network: Network, endpoint: Endpoint) -> None:
+    async def leave(
+        self, network: Network, endpoint: Endpoint, sandbox: Sandbox | None = None, *, gone: bool = False
+    ) -> None:
         """Nothing is left."""
+
+    async def reconcile(self, found: Sequence[tuple[Network, Endpoint]], networks: Sequence[Network]) -> None:
+        """Nothing can be wrong."""
+
+    async def close(self) -> None:
+        """Nothing is under way."""
 
     async def restore(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> None:
         """Nothing to restore."""

@@ -18,6 +18,7 @@ from sampan.networks.driver import Driver
 from sampan.networks.ipam import Subnet
 from sampan.networks.joins import Joins
 from sampan.networks.model import Endpoint, Network, NetworkCreate, PublishedPort, Sandbox, Wishes
+from sampan.networks.ports import Ports
 from sampan.networks.rows import Rows
 from sampan.wire import timestamps
 from sampan.wire.filters import Filters
@@ -39,6 +40,7 @@ class Networks:
         drivers: Iterable[Driver] = (),
         settings: Settings | None = None,
         events: Events | None = None,
+        ports: Ports | None = None,
         routed: Callable[[Iterable[str]], list[Subnet]] = lambda besides: host_routes.routed(tuple(besides)),
     ) -> None:
         """`engine_id` tells this engine from others; `default` is what NetworkMode "default" means."""
@@ -60,7 +62,7 @@ class Networks:
             if network.driver in self._drivers:
                 self._networks[network.name] = network
         self._making: set[str] = set()
-        self._joins = Joins(self._rows, self, default_ip=self.settings.ip)
+        self._joins = Joins(self._rows, self, ports or Ports(default_ip=self.settings.ip))
         if default == "bridge" and "bridge" in self._drivers:
             self._settle_default_bridge()
 
@@ -183,11 +185,22 @@ class Networks:
         network = self.find(name)
         if sandbox is not None:
             await self._joins.hand_over(sandbox, network)
-        await self._joins.leave(container_id, network)
+        await self._joins.leave(container_id, network, sandbox)
 
     async def leave_all(self, container_id: str) -> None:
         """Undo all joins of a container that has ended; harmless when there are none."""
         await self._joins.leave_all(container_id)
+
+    async def reconcile(self) -> None:
+        """At start-up, before containers are taken up: have the drivers put the kernel right."""
+        found = self.all_endpoints()
+        for driver in self._drivers.values():
+            await driver.reconcile(found, self.all())
+
+    async def close(self) -> None:
+        """The engine ends: finish what was begun. Everything stays as it is."""
+        for driver in self._drivers.values():
+            await driver.close()
 
     async def restore(self, sandbox: Sandbox, names: Iterable[str]) -> None:
         """After a restart: make the kernel match what a container that runs on was granted."""

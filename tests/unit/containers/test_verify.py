@@ -203,8 +203,6 @@ def test_dockerds_sentence_for_the_config(config: dict[str, Any], sentence: str)
 @pytest.mark.parametrize(
     ("host", "config"),
     [
-        ({"NetworkMode": "bridge"}, {}),
-        ({"NetworkMode": ""}, {}),
         ({"Links": ["a:b"]}, {}),
         ({"StorageOpt": {"size": "1G"}}, {}),
         ({"DeviceRequests": [{"Count": -1}]}, {}),

@@ -90,7 +90,7 @@ def test_neither_flag_nor_file_wins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "reason"),
     [
-        ("--bridge=docker0", "bridge networks are not supported"),
+        ("--bridge=docker0", "only sampan0, the default, or none"),
         ("--registry-mirror=ftp://a", 'invalid mirror: unsupported scheme "ftp"'),
         ("--max-concurrent-downloads=0", "1 to 100 are possible"),
         ('--registries=a.example={"mirror":[]}', "registries: a.example: an object with"),
@@ -98,7 +98,7 @@ def test_neither_flag_nor_file_wins(tmp_path: Path) -> None:
         ("--tls", "use --tlsverify"),
         ("--exec-opt=native.cgroupdriver=systemd", "native.cgroupdriver=cgroupfs"),
         ("--userns-remap=default", "not supported by this engine yet"),
-        ("--mtu=1400", "bridge networks are not supported"),
+        ("--mtu=14", "invalid MTU number"),
         ("--storage-driver=zfs", "not known; there is erofs, directory, overlay2"),
         ("--log-driver=syslog", "not known"),
         ("--default-runtime=kata", "not known"),

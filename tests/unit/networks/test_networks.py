@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sampan.errors import InvalidRequest, NotFound, NotSupported
+from sampan.errors import InvalidRequest, NotFound
 from sampan.networks import mode
 from sampan.networks.mode import Mode
 from sampan.networks.model import Sandbox, Stack, Wishes
@@ -21,16 +21,12 @@ from sampan.networks.store import Networks
         ("default", "none", Mode(network="none")),
         ("", "none", Mode(network="none")),
         ("bridge", "none", Mode(network="none")),
+        ("", "bridge", Mode(network="bridge")),
+        ("bridge", "bridge", Mode(network="bridge")),
     ],
 )
 def test_modes(text: str, default: str, expected: Mode) -> None:
     assert mode.parse(text, default) == expected
-
-
-@pytest.mark.parametrize("text", ["", "default", "bridge"])
-def test_the_bridge_is_not_there_yet(text: str) -> None:
-    with pytest.raises(NotSupported, match="--bridge none"):
-        mode.parse(text)
 
 
 @pytest.mark.parametrize("text", ["container", "container:"])

@@ -1,6 +1,7 @@
 """Do networks, endpoints and ports come and go as their rows say, whatever a driver does in the kernel?"""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -46,8 +47,16 @@ class Recorder:
     async def lead(self, network: Network, sandbox: Sandbox, endpoint: Endpoint, outside: bool) -> None:
         self._do("lead" if outside else "follow", network)
 
-    async def leave(self, network: Network, endpoint: Endpoint) -> None:
+    async def leave(
+        self, network: Network, endpoint: Endpoint, sandbox: Sandbox | None = None, *, gone: bool = False
+    ) -> None:
         self._do("leave", network)
+
+    async def reconcile(self, found: Sequence[tuple[Network, Endpoint]], networks: Sequence[Network]) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
 
     async def restore(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> None:
         self._do("restore", network)
