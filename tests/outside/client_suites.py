@@ -43,7 +43,8 @@ class Suite:
 DOCKER_PY = Suite("docker", "7.0.0", (
     "-o", "python_files=*_test.py",
     *(f"tests/integration/{name}_test.py" for name in (
-        "api_container", "api_exec", "api_image", "api_client", "api_healthcheck", "models_containers", "models_images",
+        "api_build", "api_container", "api_exec", "api_image", "api_client", "api_healthcheck", "models_containers",
+        "models_images",
         "models_resources", "client", "errors", "regression",
     )),
 ))  # fmt: skip

@@ -21,6 +21,7 @@ from sampan.api.call import Call
 from sampan.api.connection import Connection
 from sampan.api.hijack import Hijacked
 from sampan.api.status import sentence_of, status_of
+from sampan.builder.builder import Builder
 from sampan.containers.store import Containers
 from sampan.errors import NotFound
 from sampan.events import Events
@@ -44,6 +45,7 @@ class Engine:
     events: Events
     about: About
     distribution: Distribution
+    builder: Builder
 
 
 class App:

@@ -14,6 +14,7 @@ from aiohttp import web
 from sampan.api.routes import (
     absent,
     archive,
+    build,
     containers,
     distribution,
     events,
@@ -101,8 +102,8 @@ ROUTES = (
     Route("GET", "/distribution/{name}/manifest", distribution.manifest),
     Route("POST", "/distribution/{name}/manifest", distribution.put_manifest),
     Route("POST", "/commit", containers.commit),
-    Route("POST", "/build", absent.build),
-    Route("POST", "/build/prune", absent.build_prune),
+    Route("POST", "/build", build.build, WATCHES),
+    Route("POST", "/build/prune", build.prune),
     Route("POST", "/build/cancel", absent.build),
     Route("POST", "/session", absent.build),
     Route("POST", "/grpc", absent.build),

@@ -12,8 +12,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sampan.api.app import App, Engine
+from sampan.builder.build import Services
+from sampan.builder.builder import SCHEMA as BUILDER_SCHEMA
+from sampan.builder.builder import Builder
+from sampan.builder.cache import Cache
+from sampan.builder.context import Workspaces
+from sampan.builder.flights import Flights
+from sampan.builder.mount_cache import MountCaches
 from sampan.containers import host as machine
 from sampan.containers.host import Options
+from sampan.containers.step import Steps
 from sampan.containers.store import SCHEMA as CONTAINERS_SCHEMA
 from sampan.containers.store import Containers
 from sampan.content.store import Blobs
@@ -90,7 +98,7 @@ async def assemble(config: Config) -> Assembled:
 
     runtime = Runtime(config.exec_root, cgroup_parent=config.cgroup_parent, on_event=hear)
     zygote = asyncio.create_task(runtime.ready(), name="start zygote")
-    schemas = [IMAGES_SCHEMA, COMPRESSED_SCHEMA, CONTAINERS_SCHEMA, NETWORKS_SCHEMA, VOLUMES_SCHEMA]
+    schemas = [IMAGES_SCHEMA, COMPRESSED_SCHEMA, CONTAINERS_SCHEMA, NETWORKS_SCHEMA, VOLUMES_SCHEMA, BUILDER_SCHEMA]
     database = open_database(config.data_root / "sampan.db", schemas)
     events = Events()
     content = Blobs(config.data_root / "content")
@@ -114,22 +122,40 @@ async def assemble(config: Config) -> Assembled:
     )  # fmt: skip
     volumes = Volumes(database, config.data_root / "volumes", config.exec_root, events=events)
     facts = machine.probe()
+    snapshots = Overlay(config.data_root / "snapshots", layers)
     containers = Containers(
-        database, images.store, Overlay(config.data_root / "snapshots", layers), networks, runtime, events,
+        database, images.store, snapshots, networks, runtime, events,
         volumes=volumes, host=facts, options=_options(config, layers.backend),
     )  # fmt: skip
     told.append(containers)
     images.users_of = containers.users_of
     about = host.describe(config, facts, engine_id=engine_id, storage_driver=layers.backend)
     about = replace(about, registries=_shown(config.registries))
+    steps = Steps(containers.engine)
+    await steps.sweep()
     tally = await containers.recover()
     _log.info("recovered alive=%d ended=%d removed=%d", tally.alive, tally.ended, tally.removed)
     app = App(Engine(containers=containers, images=images, networks=networks, volumes=volumes,
-                     events=events, about=about, distribution=distribution))  # fmt: skip
+                     events=events, about=about, distribution=distribution,
+                     builder=_builder(config, database, images, layers, snapshots, steps, events)))  # fmt: skip
     firewall_watch = asyncio.create_task(watch(firewall), name="watch packet filter")
     return Assembled(
         app, containers, images, distribution, runtime, database, zygote, networks, firewall_watch
     )  # fmt: skip
+
+
+def _builder(
+    config: Config, database: Database, images: Images, layers: Layers, snapshots: Overlay, steps: Steps, events: Events
+) -> Builder:
+    cache = Cache(database, layers)
+    images.store.also_kept = cache.keeps
+    services = Services(
+        images=images.store, layers=layers, snapshots=snapshots, steps=steps, cache=cache, flights=Flights(),
+        workspaces=Workspaces(config.data_root / "builds"),
+        mount_caches=MountCaches(config.data_root / "build-cache"),
+        secrets_root=config.exec_root / "secrets",
+    )  # fmt: skip
+    return Builder(services, events)
 
 
 def _shown(settings: Settings) -> Mapping[str, Any]:

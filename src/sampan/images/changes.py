@@ -125,9 +125,10 @@ def _entrypoint(config: Config, rest: str) -> None:
     config["Entrypoint"] = _command(config, rest) or None
 
 
-def _expose(config: Config, rest: str) -> None:
-    ports = set(config.get("ExposedPorts") or {})
-    for word in expand(rest, _variables(config)).split():
+def exposed_ports(words: Iterable[str]) -> list[str]:
+    """`80`, `8000-8002/udp` as the config has them, sorted: `80/tcp`, … Raises InvalidRequest."""
+    ports: set[str] = set()
+    for word in words:
         address, _, protocol = word.partition("/")
         port = address.rpartition(":")[2]
         protocol = protocol.lower() or "tcp"
@@ -140,7 +141,12 @@ def _expose(config: Config, rest: str) -> None:
         if not first <= last <= 65535:
             raise InvalidRequest(f"Invalid containerPort: {port}")
         ports |= {f"{number}/{protocol}" for number in range(first, last + 1)}
-    config["ExposedPorts"] = {port: {} for port in sorted(ports)}
+    return sorted(ports)
+
+
+def _expose(config: Config, rest: str) -> None:
+    ports = exposed_ports(expand(rest, _variables(config)).split())
+    config["ExposedPorts"] = {port: {} for port in sorted({*(config.get("ExposedPorts") or {}), *ports})}
 
 
 def _user(config: Config, rest: str) -> None:

@@ -95,7 +95,8 @@ class Lease:
 class ImageStore:
     """The rows of images with the content and layers they stand for; may be used from any thread.
 
-    `users_of` tells which containers stand on an image; whoever has the containers sets it.
+    `users_of` tells which containers stand on an image; whoever has the containers sets it. `also_kept` tells of layers
+    that somebody else needs: the build cache.
     """
 
     def __init__(self, database: Database, content: Blobs, layers: LayerStore) -> None:
@@ -107,6 +108,7 @@ class ImageStore:
         self._collecting = threading.Lock()
         self._config = lru_cache(maxsize=1024)(self._read_config)
         self.users_of: UsersOf = lambda image_id: ()
+        self.also_kept: Callable[[Digest], bool] = lambda diff_id: False
         # What comes in later belongs to somebody: a sweep must not look at it.
         self._found_at_start = (list(layers.diff_ids()), list(content.digests()))
 
@@ -155,7 +157,8 @@ class ImageStore:
         removed = []
         with self._collecting:
             for diff_id in layers:
-                if not self._leased_layers[diff_id] and not self._refers("image_layers", "diff_id", diff_id):
+                is_kept = self._leased_layers[diff_id] or self.also_kept(diff_id)
+                if not is_kept and not self._refers("image_layers", "diff_id", diff_id):
                     self.layers.remove(diff_id)
                     removed.append(diff_id)
             for digest in blobs:

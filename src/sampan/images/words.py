@@ -1,20 +1,27 @@
 """How are the words of an instruction cut, unquoted and expanded?
 
-The little shell of Dockerfiles, as far as ENV, LABEL and their kin need it: quotes, backslashes, `$name`, `${name}` and
-`${name:-word}`, `:+`, `:?` with and without the colon. Sentences are those of BuildKit's frontend/dockerfile/shell.
+The little shell of Dockerfiles: quotes, an escape character, `$name`, `${name}` and the modifiers `:-` `-` `:+` `+`
+`:?`
+`?` `#` `##` `%` `%%` `/` `//`. Sentences are those of BuildKit's frontend/dockerfile/shell. Pure; a word may grow by
+expansion, so its length is bounded.
 """
 
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sampan.errors import InvalidRequest
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9@*#!?$-]")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#!?$-]", re.ASCII)
+RESULT_MAX = 1 << 20
+NESTED_MAX = 64
+VALUE_MAX = 1 << 16
+WILDCARDS_MAX = 3
 
 
-def cut(text: str) -> list[str]:
-    """The blank-separated words of `text`, quotes and backslashes still in them."""
+def cut(text: str, escape: str = "\\") -> list[str]:
+    """The blank-separated words of `text`, quotes and escapes still in them."""
     words: list[str] = []
     word, quote, inside, position = "", "", False, 0
     while position < len(text):
@@ -26,7 +33,7 @@ def cut(text: str) -> list[str]:
             position += 1
             continue
         inside = True
-        if character == "\\" and quote != "'" and position + 1 < len(text):
+        if character == escape and quote != "'" and position + 1 < len(text):
             word += text[position : position + 2]
             position += 2
             continue
@@ -37,47 +44,120 @@ def cut(text: str) -> list[str]:
     return [*words, word] if inside else words
 
 
-def expand(word: str, variables: Mapping[str, str]) -> str:
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """What a word became: its text, the blank-separated words in it, and the variables that were asked for and
+    unset.
+    """
+
+    text: str
+    words: tuple[str, ...]
+    unset: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Words:
+    """The words of a result; blanks that come from quotes do not separate."""
+
+    found: list[str] = field(default_factory=list)
+    word: str = ""
+    inside: bool = False
+
+    def add(self, text: str) -> None:
+        for character in text:
+            if character.isspace():
+                self.end()
+            else:
+                self.add_quoted(character)
+
+    def add_quoted(self, text: str) -> None:
+        self.word += text
+        self.inside = True
+
+    def end(self) -> None:
+        if self.inside:
+            self.found.append(self.word)
+        self.word, self.inside = "", False
+
+
+def expand(word: str, variables: Mapping[str, str], escape: str = "\\") -> str:
     """`word` without its quotes, with variables replaced by their values. Raises InvalidRequest."""
+    return expanded(word, variables, escape).text
+
+
+def expanded(
+    word: str, variables: Mapping[str, str], escape: str = "\\", *, raw: bool = False, quotes: bool = True
+) -> Expanded:
+    """The same with all that is known about it. `raw` keeps quotes, escapes and unset variables as they are written.
+
+    Without `quotes` a quote is a character like any other, as in a heredoc.
+
+    Raises InvalidRequest.
+    """
+    expansion = _Expansion(word, variables, escape, raw, "'\"" if quotes else "")
     try:
-        return _Expansion(word, variables).until("")
+        text = expansion.until("")
     except InvalidRequest as error:
         quoted = json.dumps(word, ensure_ascii=False)
         raise InvalidRequest(f"failed to process {quoted}: {error}") from None
+    expansion.words.end()
+    return Expanded(text, tuple(expansion.words.found), tuple(dict.fromkeys(expansion.unset)))
 
 
 class _Expansion:
     """One pass over a word."""
 
-    def __init__(self, text: str, variables: Mapping[str, str]) -> None:
+    def __init__(self, text: str, variables: Mapping[str, str], escape: str, raw: bool, quotes: str) -> None:
         self._text = text
         self._variables = variables
+        self._escape = escape
+        self._raw = raw
+        self._quotes = quotes
         self._position = 0
+        self._depth = 0
+        self.words = _Words()
+        self.unset: list[str] = []
 
-    def until(self, stop: str) -> str:
+    def until(self, stop: str, *, keeps_escapes: bool = False) -> str:
         """What comes before `stop` ("" is the end of the word); `stop` itself is passed over."""
-        result = ""
+        parts: list[str] = []
+        length = 0
         while self._position < len(self._text):
             character = self._next()
             if character == stop:
-                return result
-            if character == "'":
-                result += self._single_quoted()
-            elif character == '"':
-                result += self._double_quoted()
+                return "".join(parts)
+            if character in self._quotes:
+                piece = self._single_quoted() if character == "'" else self._double_quoted()
+                self.words.add_quoted(piece)
             elif character == "$":
-                result += self._dollar()
-            elif character == "\\":
-                result += self._next() if self._position < len(self._text) else ""
+                piece = self._dollar()
+                self._split(stop, piece)
+            elif character == self._escape:
+                kept = self._escape if self._raw or keeps_escapes else ""
+                following = self._next() if self._position < len(self._text) else ""
+                piece = kept + following
+                self.words.add_quoted(piece)
             else:
-                result += character
+                piece = character
+                self._split(stop, piece)
+            parts.append(piece)
+            length += len(piece)
+            if length > RESULT_MAX:
+                raise InvalidRequest(f"it expands to more than {RESULT_MAX} characters")
         if stop:
-            raise InvalidRequest(f'syntax error: missing "{stop}"')
-        return result
+            raise InvalidRequest(f"unexpected end of statement while looking for matching {stop}")
+        return "".join(parts)
+
+    def _split(self, stop: str, piece: str) -> None:
+        if not stop:  # what is inside of braces is told by the value that the braces become
+            self.words.add(piece)
 
     def _next(self) -> str:
         self._position += 1
         return self._text[self._position - 1]
+
+    def _peek(self) -> str:
+        return self._text[self._position : self._position + 1]
 
     def _single_quoted(self) -> str:
         end = self._text.find("'", self._position)
@@ -85,50 +165,157 @@ class _Expansion:
             raise InvalidRequest("unexpected end of statement while looking for matching single-quote")
         literal = self._text[self._position : end]
         self._position = end + 1
-        return literal
+        return f"'{literal}'" if self._raw else literal
 
     def _double_quoted(self) -> str:
         result = ""
         while self._position < len(self._text):
             character = self._next()
             if character == '"':
-                return result
+                return f'"{result}"' if self._raw else result
             if character == "$":
                 result += self._dollar()
-            elif character == "\\" and self._text[self._position : self._position + 1] in ('"', "$", "\\"):
-                result += self._next()
+            elif character == self._escape and self._peek() in ('"', "$", self._escape) and self._peek():
+                result += (self._escape if self._raw else "") + self._next()
             else:
                 result += character
+            if len(result) > RESULT_MAX:
+                raise InvalidRequest(f"it expands to more than {RESULT_MAX} characters")
         raise InvalidRequest("unexpected end of statement while looking for matching double-quote")
 
+    def _value(self, name: str) -> str | None:
+        value = self._variables.get(name)
+        if value is None:
+            self.unset.append(name)
+        return value
+
     def _dollar(self) -> str:
-        if self._text[self._position : self._position + 1] == "{":
+        if self._peek() == "{":
+            start = self._position - 1
             self._position += 1
-            return self._braced()
-        match = _NAME.match(self._text, self._position)
+            self._depth += 1
+            if self._depth > NESTED_MAX:
+                raise InvalidRequest(f"substitutions are nested more than {NESTED_MAX} deep")
+            words = self.words  # a word inside of braces is not a word of the result
+            self.words = _Words()
+            text, is_set = self._braced()
+            self.words = words
+            self._depth -= 1
+            return self._text[start : self._position] if self._raw and not is_set else text
+        match = NAME.match(self._text, self._position)
         if match is None:
             return "$"
         self._position = match.end()
-        return self._variables.get(match[0], "")
+        value = self._value(match[0])
+        return ("$" + match[0] if self._raw else "") if value is None else value
 
-    def _braced(self) -> str:
-        match = _NAME.match(self._text, self._position)
-        if match is None:
+    def _braced(self) -> tuple[str, bool]:
+        """The value of `${…}`, and whether its variable is set."""
+        if not self._peek():
+            raise InvalidRequest("syntax error: missing '}'")
+        match = NAME.match(self._text, self._position)
+        if match is None or self._peek() in "{}:":
             raise InvalidRequest("syntax error: bad substitution")
+        name = match[0]
         self._position = match.end()
-        value = self._variables.get(match[0])
         modifier = self._next() if self._position < len(self._text) else ""
         if modifier == "}":
-            return value or ""
-        if modifier == ":":
-            # With the colon, a variable that is set but empty counts as not set.
-            value = value or None
+            value = self._value(name)
+            return value or "", value is not None
+        without_empty = modifier == ":"
+        if without_empty:
             modifier = self._next() if self._position < len(self._text) else ""
-        if modifier not in ("-", "+", "?"):
-            raise InvalidRequest(f"unsupported modifier ({modifier}) in substitution")
-        word = self.until("}")
+        if modifier == "/" and not without_empty:
+            return self._replaced(name)
+        if modifier not in ("-", "+", "?", "#", "%"):
+            shown = (":" if without_empty else "") + modifier
+            raise InvalidRequest(f"unsupported modifier ({shown}) in substitution")
+        word = self._closed("}", keeps_escapes=modifier in "#%")
+        if modifier in "#%":
+            value = self._value(name)
+            _check_length(value or "")
+            return _trimmed(value or "", word, modifier), value is not None
+        # A modifier says what is to be done with one that is unset: nothing to be warned of.
+        return self._chosen(name, self._variables.get(name), word, modifier, without_empty)
+
+    def _chosen(self, name: str, value: str | None, word: str, modifier: str, without_empty: bool) -> tuple[str, bool]:
+        is_set = value is not None and not (without_empty and value == "")
         if modifier == "+":
-            return word if value is not None else ""
-        if modifier == "?" and value is None:
-            raise InvalidRequest(f"{match[0]}: {word or 'not set'}")
-        return word if value is None else value
+            return word if is_set else "", is_set
+        if modifier == "?" and not is_set:
+            missing = "is not allowed to be empty" if value is not None else "is not allowed to be unset"
+            raise InvalidRequest(f"{name}: {word or missing}")
+        return (value or "") if is_set else word, is_set
+
+    def _replaced(self, name: str) -> tuple[str, bool]:
+        everywhere = self._peek() == "/"
+        self._position += everywhere
+        pattern = self._closed("/", keeps_escapes=True)
+        replacement = self._closed("}", keeps_escapes=True)
+        value = self._value(name)
+        text = value or ""
+        _check_length(text)
+        return _regex(pattern, text).sub(lambda _: replacement, text, count=0 if everywhere else 1), value is not None
+
+    def _closed(self, stop: str, *, keeps_escapes: bool) -> str:
+        try:
+            return self.until(stop, keeps_escapes=keeps_escapes)
+        except InvalidRequest as error:
+            if str(error).startswith("unexpected end of statement while looking for matching " + stop):
+                raise InvalidRequest(f"syntax error: missing '{stop}'" + (" in ${}" if stop == "/" else "")) from None
+            raise
+
+
+def _check_length(value: str) -> None:
+    if len(value) > VALUE_MAX:
+        raise InvalidRequest(f"patterns are for values of at most {VALUE_MAX} characters")
+
+
+def _trimmed(value: str, pattern: str, modifier: str) -> str:
+    """`value` without the shortest (or with a doubled modifier longest) beginning or end that matches."""
+    longest = pattern.startswith(modifier)
+    tokens = _tokens(pattern[1:] if longest else pattern)
+    if modifier == "#":
+        return value[_matched(value, tokens, longest=longest) :]
+    return value[: len(value) - _matched(value[::-1], tokens[::-1], longest=longest)]
+
+
+def _matched(value: str, tokens: list[str], *, longest: bool) -> int:
+    """How many characters at the beginning of `value` the pattern matches; 0 for none.
+
+    The places that a match can have reached are the bits of one number, so that no pattern takes more than a step for
+    each of its characters.
+    """
+    places, everywhere = 1, (2 << len(value)) - 1
+    for token in tokens:
+        if token == "*":
+            places = everywhere & -(places & -places) if places else 0
+        elif token == "?":
+            places = places << 1 & everywhere
+        else:
+            same = int("".join("01"[character == token[-1]] for character in reversed(value)) or "0", 2)
+            places = (places & same) << 1
+    if not places:
+        return 0
+    return places.bit_length() - 1 if longest else (places & -places).bit_length() - 1
+
+
+def _tokens(pattern: str) -> list[str]:
+    """`*`, `?`, and every other character with a backslash before it."""
+    found: list[str] = []
+    characters = iter(pattern)
+    for character in characters:
+        if character in "*?":
+            if not (character == "*" and found[-1:] == ["*"]):
+                found.append(character)
+        else:
+            found.append("\\" + (next(characters, "\\") if character == "\\" else character))
+    return found
+
+
+def _regex(pattern: str, value: str) -> re.Pattern[str]:
+    tokens = _tokens(pattern)
+    if tokens.count("*") > WILDCARDS_MAX and len(value) > WILDCARDS_MAX:
+        raise InvalidRequest(f"the pattern {pattern[:64]!r} has more than {WILDCARDS_MAX} wildcards")
+    parts = {"*": ".*", "?": "."}
+    return re.compile("".join(parts.get(token) or re.escape(token[1:]) for token in tokens), re.DOTALL)

@@ -71,20 +71,23 @@ class Written(NamedTuple):
     size: int
 
 
-def write_layer(source: Source, *, dir_fd: int, budget: Budget | None = None) -> Written:
-    """Write the tar and its index into an empty directory, and both to disk. Raises BadLayer."""
+def write_layer(source: Source, *, dir_fd: int, budget: Budget | None = None, durable: bool = True) -> Written:
+    """Write the tar and its index into an empty directory, and if `durable` both to disk. Raises BadLayer."""
     tar = os.open(TAR_NAME, CREATE, 0o600, dir_fd=dir_fd)
     try:
         index = os.open(INDEX_NAME, CREATE, 0o600, dir_fd=dir_fd)
         try:
             written = _write(open_decompressed(source, budget), tar, index)
-            os.fsync(index)
+            if durable:
+                os.fsync(index)
         finally:
             os.close(index)
-        os.fsync(tar)
+        if durable:
+            os.fsync(tar)
     finally:
         os.close(tar)
-    os.fsync(dir_fd)
+    if durable:
+        os.fsync(dir_fd)
     return written
 
 

@@ -8,26 +8,34 @@ container's like any other.
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 OWN = frozenset(
     (b"dev", b"dev/pts", b"dev/shm", b"proc", b"sys", b"etc/hostname", b"etc/hosts", b"etc/resolv.conf", b".dockerenv")
 )
 MODE = 0o755
-PARENTS = frozenset(path.rpartition(b"/")[0] for path in OWN if b"/" in path)
 
 OpenDirectory = Callable[[bytes], int]
 """Opens a directory of the tree by its path, without following links."""
 
 
-def untouched(open_directory: OpenDirectory) -> frozenset[bytes]:
-    """The paths of those entries that are in the tree as the engine made them."""
-    found = {path for path in OWN | PARENTS if _is_plain(open_directory, path)}
+def untouched(open_directory: OpenDirectory, more: Iterable[bytes] = ()) -> frozenset[bytes]:
+    """The paths of those entries that are in the tree as the engine made them; `more` are the targets of other
+    mounts.
+    """
+    points = OWN.union(more)
+    known = points | {parent for path in points for parent in _parents(path)}
+    found = {path for path in known if _is_plain(open_directory, path)}
     while True:
         used = {path for path in found if not _has_only(open_directory, path, found)}
         if not used:
             return frozenset(found)
         found -= used  # and so are the directories above them
+
+
+def _parents(path: bytes) -> list[bytes]:
+    parts = path.split(b"/")
+    return [b"/".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def _is_plain(open_directory: OpenDirectory, path: bytes) -> bool:

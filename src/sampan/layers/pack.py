@@ -11,7 +11,8 @@ pipe's writer, and a file that shrinks meanwhile is filled up with zeros.
 
 import os
 import stat
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from functools import partial
 
 from sampan.errors import InvalidRequest
 from sampan.layers import mount_points
@@ -34,17 +35,25 @@ KINDS = {
 }
 
 
-def pack(directory: str | os.PathLike[str], *, as_docker: bool = False) -> Iterator[bytes]:
+def pack(
+    directory: str | os.PathLike[str],
+    *,
+    as_docker: bool = False,
+    mounted: Iterable[bytes] = (),
+    latest_ns: int | None = None,
+) -> Iterator[bytes]:
     """The bytes of the tar of the changes in `directory`; sockets are left out, as nothing could use them.
 
     `as_docker` leaves out what docker's layers never have: the root directory itself, the engine's own mount points,
-    fractions of seconds.
+    fractions of seconds. `mounted` are further paths where something was mounted, whose mount points are left out
+    too. No
+    time is later than `latest_ns`.
     """
     top = os.open(directory, OPEN_DIRECTORY)
-    packer = _Packer(top, seconds=as_docker)
+    packer = _Packer(top, seconds=as_docker, latest_ns=latest_ns)
     try:
         if as_docker:
-            packer.omitted = mount_points.untouched(packer.open)
+            packer.omitted = mount_points.untouched(packer.open, mounted)
         else:
             yield from packer.root()
         yield from packer.members()
@@ -55,9 +64,11 @@ def pack(directory: str | os.PathLike[str], *, as_docker: bool = False) -> Itera
 
 
 class _Packer:
-    def __init__(self, top: int, *, seconds: bool) -> None:
+    def __init__(self, top: int, *, seconds: bool, latest_ns: int | None = None) -> None:
         self._top = top
         self._encode = _encode_seconds if seconds else encode
+        if latest_ns is not None:
+            self._encode = partial(_encode_until, latest_ns, self._encode)
         self._here, self._directory = b"", os.dup(top)  # where the last member was, as most of the next are
         self.omitted: frozenset[bytes] = frozenset()
         self._first_names: dict[tuple[int, int], bytes] = {}  # (device, inode) -> the path that was written first
@@ -169,6 +180,10 @@ class _Packer:
             yield padding(member.size)
         finally:
             os.close(descriptor)
+
+
+def _encode_until(latest_ns: int, encode: Callable[[Member], bytes], member: Member) -> bytes:
+    return encode(member if member.mtime_ns <= latest_ns else member._replace(mtime_ns=latest_ns))
 
 
 def _encode_seconds(member: Member) -> bytes:

@@ -120,6 +120,10 @@ class Layers:
         """The file that holds the exact uncompressed tar; NotFound."""
         return self._find(diff_id) / TAR_NAME
 
+    def index(self, diff_id: str) -> Path:
+        """The file that holds the layer's index; NotFound."""
+        return self._find(diff_id) / INDEX_NAME
+
     def open_tar(self, diff_id: str) -> BinaryIO:
         """That file, open for reading; NotFound."""
         return open(self.tar(diff_id), "rb")

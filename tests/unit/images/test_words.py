@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sampan.errors import InvalidRequest
 from sampan.images.words import cut, expand
 
-VARIABLES = {"A": "b", "EMPTY": ""}
+VARIABLES = {"A": "b", "EMPTY": "", "P": "/a/b/c.tar.gz"}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,17 @@ def test_words_end_at_blanks_outside_of_quotes(text: str, words: list[str]) -> N
         ("${EMPTY+x}", "x"),
         ("${NONE:-${A}c}", "bc"),
         ("${A:?gone}", "b"),
+        ("${P#*/}", "a/b/c.tar.gz"),
+        ("${P##*/}", "c.tar.gz"),
+        ("${P%.*}", "/a/b/c.tar"),
+        ("${P%%.*}", "/a/b/c"),
+        ("${P%x}", "/a/b/c.tar.gz"),
+        ("${P#?a}", "/b/c.tar.gz"),
+        ("${P/a/x}", "/x/b/c.tar.gz"),
+        ("${P//a/x}", "/x/b/c.txr.gz"),
+        (r"${P//\//-}", "-a-b-c.tar.gz"),
+        ("${P/b*r/}", "/a/.gz"),
+        ("${NONE#x}", ""),
         ("some  thing", "some  thing"),
         ("'a'\"b\"c", "abc"),
     ],
@@ -66,8 +77,8 @@ def test_quotes_go_and_variables_become_values(word: str, expanded: str) -> None
         ('"x', 'failed to process "\\"x": unexpected end of statement while looking for matching double-quote'),
         ("'x", 'failed to process "\'x": unexpected end of statement while looking for matching single-quote'),
         ("${A", 'failed to process "${A": unsupported modifier () in substitution'),
-        ("${A:-x", 'failed to process "${A:-x": syntax error: missing "}"'),
-        ("${A%x}", 'failed to process "${A%x}": unsupported modifier (%) in substitution'),
+        ("${A:-x", 'failed to process "${A:-x": syntax error: missing \'}\''),
+        ("${A~x}", 'failed to process "${A~x}": unsupported modifier (~) in substitution'),
         ("${}", 'failed to process "${}": syntax error: bad substitution'),
         ("${NONE:?gone}", 'failed to process "${NONE:?gone}": NONE: gone'),
     ],

@@ -28,13 +28,8 @@ async def operation(engine: "Engine", call: Call) -> web.StreamResponse:
 
 
 async def build(engine: "Engine", call: Call) -> web.StreamResponse:
-    """Building images."""
-    raise NotSupported("building images is not supported by this engine yet")
-
-
-async def build_prune(engine: "Engine", call: Call) -> web.StreamResponse:
-    """`POST /build/prune`: there is no cache."""
-    return reply.json({"CachesDeleted": None, "SpaceReclaimed": 0})
+    """What only BuildKit's own protocol has."""
+    raise NotSupported("BuildKit sessions are not supported by this engine: build with DOCKER_BUILDKIT=0")
 
 
 async def registry(engine: "Engine", call: Call) -> web.StreamResponse:

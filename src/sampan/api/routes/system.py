@@ -49,7 +49,7 @@ async def disk_usage(engine: "Engine", call: Call) -> web.StreamResponse:
         "image": {"LayersSize": sum(layers.values()), "Images": [{**i, "Containers": used[i["Id"]]} for i in images]},
         "container": {"Containers": containers},
         "volume": {"Volumes": await asyncio.to_thread(usage, engine)},
-        "build-cache": {"BuildCache": []},
+        "build-cache": {"BuildCache": await asyncio.to_thread(engine.builder.records)},
     }
     wanted = call.texts("type") or list(kinds)
     if unknown := [kind for kind in wanted if kind not in kinds]:

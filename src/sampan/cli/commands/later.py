@@ -5,8 +5,8 @@ from __future__ import annotations
 from sampan.cli.command import ANY, Call, Command, Failure
 
 INSTEAD = {
-    "build": "build with another engine, `save` the image there and `sampan load` it here",
-    "buildx": "build with another engine, `save` the image there and `sampan load` it here",
+    "build": "use `docker build` with DOCKER_BUILDKIT=0 and DOCKER_HOST set to this engine",
+    "buildx": "use `docker build` with DOCKER_BUILDKIT=0 and DOCKER_HOST set to this engine",
     "compose": "start the containers one by one with `sampan run`",
     "cp": "use `sampan exec -i NAME tar -x` with an archive on standard input",
     "export": "use `sampan exec NAME tar -c /` on a running container",

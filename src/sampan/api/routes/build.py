@@ -1,0 +1,94 @@
+"""What can be built over HTTP? Engine API 1.51, `POST /build` with the classic progress, and the cache's prune."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from sampan.api import reply
+from sampan.api.call import Call
+from sampan.api.outlet import Emit, streamed
+from sampan.api.status import sentence_of
+from sampan.api.upload import upload
+from sampan.builder.operations.run import StepFailed
+from sampan.builder.quiet import Quiet
+from sampan.builder.report import Report
+from sampan.builder.request import BuildRequest
+from sampan.errors import InvalidRequest, NotSupported
+from sampan.oci.platform import parse_platform
+from sampan.oci.reference import parse_reference
+from sampan.wire.build import Parameters
+from sampan.wire.images import error_line, progress_line
+
+if TYPE_CHECKING:
+    from sampan.api.app import Engine
+
+ERROR_CODE_OTHERS = 1
+
+
+async def build(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /build`: a tar of the context as the body."""
+    request = wanted(call)
+
+    async def work(emit: Emit) -> None:
+        async with AsyncExitStack() as held:
+            context = await held.enter_async_context(upload(call)) if request.has_context else None
+            quiet = Quiet(emit) if call.flag("q") else None
+            report = Report(quiet.emit if quiet else emit, events=call.flag("events"))
+            try:
+                image = await engine.builder.build(request, context, report)
+            except Exception:
+                if quiet:
+                    await quiet.release()
+                raise
+            if quiet:
+                await emit({"stream": image.id + "\n"})
+
+    return await streamed(call, work, _error_line)
+
+
+async def prune(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /build/prune`."""
+    filters = call.filters()
+    keep = call.integer("reserved-space") or call.integer("keep-storage") or 0
+    pruning = partial(engine.builder.prune, filters, everything=call.flag("all"), keep_bytes=keep)
+    return reply.json(await asyncio.to_thread(pruning))
+
+
+def wanted(call: Call) -> BuildRequest:
+    """What the query asks for. Raises InvalidRequest, NotSupported."""
+    if call.text("version") == "2" or call.text("remote") == "client-session":
+        raise NotSupported("BuildKit sessions are not supported by this engine: build with DOCKER_BUILDKIT=0")
+    query = call.request.query
+    given = Parameters(text=dict(query), lists={key: query.getall(key) for key in query})
+    references = []
+    for name in call.texts("t"):
+        reference = parse_reference(name)
+        if reference.digest:
+            raise InvalidRequest("build tag cannot contain a digest")
+        if reference.with_default_tag() not in references:
+            references.append(reference.with_default_tag())
+    return BuildRequest(
+        dockerfile=call.text("dockerfile") or "Dockerfile",
+        remote=call.text("remote"),
+        references=tuple(references),
+        target=call.text("target"),
+        arguments=given.map_of("buildargs"),
+        labels={name: value or "" for name, value in given.map_of("labels").items()},
+        platform=parse_platform(call.text("platform")) if call.text("platform") else None,
+        no_cache=call.flag("nocache"),
+        pull=call.flag("pull"),
+        squash=call.flag("squash"),
+        limits=given.limits(),
+        cache_from=tuple(given.texts_of("cachefrom")),
+        has_context=not call.text("remote"),
+    )
+
+
+def _error_line(error: Exception) -> bytes:
+    sentence = sentence_of(error)
+    if isinstance(error, StepFailed):
+        return progress_line({"errorDetail": {"code": error.code, "message": sentence}, "error": sentence})
+    return error_line(sentence)

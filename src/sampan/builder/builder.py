@@ -1,0 +1,146 @@
+"""What can be asked of the builder? Build, prune, and what the cache holds; each told in the file of its name."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from sampan.builder.build import Build, Services
+from sampan.builder.cache import SCHEMA, Cache
+from sampan.builder.context import Kept, Workspace, read_dockerfile, without_ignored
+from sampan.builder.dockerfile.stages import Dockerfile, parse_dockerfile
+from sampan.builder.graph import global_arguments, plan
+from sampan.builder.remote import remote_context
+from sampan.builder.report import Report
+from sampan.builder.request import BuildRequest
+from sampan.builder.solve import Solver
+from sampan.builder.state import PROXIES, State, platform_arguments
+from sampan.errors import InvalidRequest
+from sampan.events import Events
+from sampan.images.image import Image
+from sampan.layers.stream import Source
+from sampan.oci.config import parse_config
+from sampan.oci.digest import short_id
+from sampan.oci.strict import encode
+from sampan.wire.filters import Filters
+
+__all__ = ["SCHEMA", "Builder", "Cache"]
+
+log = logging.getLogger(__name__)
+PREDEFINED = frozenset(PROXIES) | {
+    "SOURCE_DATE_EPOCH", "BUILDKIT_INLINE_CACHE", "BUILDKIT_SYNTAX", "BUILDKIT_CACHE_MOUNT_NS",
+    "BUILDKIT_MULTI_PLATFORM",
+    "BUILDKIT_SANDBOX_HOSTNAME", "BUILDKIT_CONTEXT_KEEP_GIT_DIR", "BUILDKIT_DOCKERFILE_CHECK",
+}  # fmt: skip
+
+
+class Builder:
+    """The builds of one engine."""
+
+    def __init__(self, services: Services, events: Events | None = None) -> None:
+        self.services = services
+        self._events = events
+
+    async def build(self, request: BuildRequest, context: Source | None, report: Report) -> Image:
+        """Build an image. `context` is a tar to be read from a thread.
+
+        Raises InvalidRequest with the place in the Dockerfile, NotFound for images, StepFailed for a RUN that failed.
+        Nothing is kept of a build that fails but its finished steps.
+        """
+        async with AsyncExitStack() as held:
+            workspace = held.enter_context(self.services.workspaces.workspace())
+            lease = held.enter_context(self.services.images.lease())
+            if request.remote:
+                request, context = await remote_context(request, workspace)
+            kept, dockerfile = await asyncio.to_thread(_receive, request, workspace, context)
+            build = Build(
+                services=self.services, request=request, report=report, workspace=workspace, lease=lease, context=kept
+            )
+            state = await self._solve(build, dockerfile)
+            image = await asyncio.to_thread(self._image, build, state)
+            await asyncio.to_thread(self.services.cache.used, build.used_keys)
+            await self._tell(build, image, dockerfile)
+            return image
+
+    async def _solve(self, build: Build, dockerfile: Dockerfile) -> State:
+        request = build.request
+        predefined = platform_arguments(request.platform or build.platform, build.platform)
+        predefined |= {name: value for name in PREDEFINED if (value := request.arguments.get(name)) is not None}
+        variables = global_arguments(dockerfile, request.arguments, predefined)
+        target = plan(dockerfile, request.target, variables)
+        solver = Solver(build, target, variables)
+        try:
+            return await solver.solve()
+        finally:
+            await build.report.flush()
+
+    def _image(self, build: Build, state: State) -> Image:
+        """Write the config and the row."""
+        created = next((str(entry["created"]) for entry in reversed(state.history) if entry.get("created")), "")
+        config = dict(state.config)
+        if build.request.labels:
+            config["Labels"] = {**(config.get("Labels") or {}), **build.request.labels}
+        document: dict[str, Any] = {
+            "architecture": state.platform.architecture,
+            **({"author": state.author} if state.author else {}),
+            "config": {name: config[name] for name in sorted(config) if config[name] not in (None, "")},
+            "created": created or build.moment(build.started_ns),
+            "history": state.history,
+            "os": state.platform.os,
+            "rootfs": {"type": "layers", "diff_ids": state.diff_ids},
+            **({"variant": state.platform.variant} if state.platform.variant else {}),
+        }
+        references = [reference.with_default_tag() for reference in build.request.references]
+        image = self.services.images.insert(
+            parse_config(encode(document)), references, tagged_ns=build.started_ns if references else 0
+        )
+        self._announce(image, [reference.familiar for reference in references])
+        return image
+
+    def _announce(self, image: Image, names: Sequence[str]) -> None:
+        if self._events:
+            for name in names:
+                self._events.publish("image", "tag", image.id, {**(image.config.run.labels or {}), "name": name})
+
+    async def _tell(self, build: Build, image: Image, dockerfile: Dockerfile) -> None:
+        request, report = build.request, build.report
+        await report.made(image.id)
+        known = build.used_arguments | PREDEFINED | {n for arg in dockerfile.arguments for n, _ in arg.pairs}
+        unused = sorted(name for name in request.arguments if name not in known)
+        if unused:
+            await report.tell(
+                f"[Warning] One or more build-args {json.dumps(unused)} were not consumed".replace('"', "")
+            )
+        await report.tell(f"Successfully built {short_id(image.id)}")
+        for reference in request.references:
+            await report.tell(f"Successfully tagged {reference.with_default_tag().familiar}")
+
+    def records(self) -> list[dict[str, Any]]:
+        """`BuildCache` of `GET /system/df`."""
+        return self.services.cache.records()
+
+    def prune(self, filters: Filters, *, everything: bool, keep_bytes: int = 0) -> dict[str, Any]:
+        """`POST /build/prune`. Raises InvalidRequest."""
+        keys, layers, freed = self.services.cache.prune(filters, everything=everything, keep_bytes=keep_bytes)
+        if everything and not filters:
+            names, size = self.services.mount_caches.prune()
+            keys, freed = [*keys, *names], freed + size
+        self.services.images.collect(layers, ())
+        if self._events:
+            self._events.publish("builder", "prune", "", {"reclaimed": str(freed)})
+        return {"CachesDeleted": keys or None, "SpaceReclaimed": freed}
+
+
+def _receive(request: BuildRequest, workspace: Workspace, context: Source | None) -> tuple[Kept | None, Dockerfile]:
+    """Take in the context and find the Dockerfile. Raises InvalidRequest."""
+    kept = workspace.keep(context) if context is not None else None
+    if request.text is not None:
+        return kept, parse_dockerfile(request.text)
+    if kept is None:
+        raise InvalidRequest("Cannot locate specified Dockerfile: " + request.dockerfile)
+    with kept.open() as tree:
+        text = read_dockerfile(tree, request.dockerfile)
+    kept = without_ignored(kept, request.dockerfile, everything=bool(request.remote))
+    return kept, parse_dockerfile(text, name=request.dockerfile)

@@ -1,0 +1,37 @@
+"""What does a client ask a build to do? The parameters of `POST /build`, decided; pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sampan.oci.platform import Platform
+from sampan.oci.reference import Reference
+from sampan.wire.containers import HostConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """One build.
+
+    `dockerfile` is a path in the context; `text` replaces it. `arguments`: None stands for "take the default". `limits`
+    are the memory, CPU, ulimit, shm, network and host settings of the containers that RUN steps get. `contexts`: named
+    contexts, as `docker-image://…` or the name of an image. `secrets` by id; they are never kept.
+    """
+
+    dockerfile: str = "Dockerfile"
+    text: str | None = None
+    remote: str = ""
+    references: tuple[Reference, ...] = ()
+    target: str = ""
+    arguments: Mapping[str, str | None] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    platform: Platform | None = None
+    no_cache: bool = False
+    no_cache_stages: tuple[str, ...] = ()
+    pull: bool = False
+    squash: bool = False
+    limits: HostConfig = field(default_factory=HostConfig)
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    cache_from: tuple[str, ...] = ()
+    secrets: Mapping[str, bytes] = field(default_factory=dict)
+    entitlements: frozenset[str] = frozenset()
+    has_context: bool = True

@@ -1,0 +1,87 @@
+"""Where do `FROM`, `COPY --from` and `RUN --mount from=` lead: a stage, an image, a named context, the build
+context?
+"""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+from sampan.builder.build import Build, Position
+from sampan.errors import InvalidRequest, NotFound, NotSupported
+from sampan.images.image import Image
+from sampan.oci.platform import Platform, parse_platform, satisfies
+
+IMAGE_CONTEXT = "docker-image://"
+
+
+async def layers_of(build: Build, name: str, at: Position) -> Sequence[str]:
+    """The layers of what a step reads from; "" is the build context. Raises NotFound, InvalidRequest."""
+    if not name:
+        return [await context_layer(build)]
+    stages = build.stages
+    index = stages.find(name) if stages is not None else None
+    if stages is not None and index is not None and name not in build.request.contexts:
+        if index == at.stage:
+            raise InvalidRequest(f"circular dependency detected on stage: {at.stage_name}")
+        return (await stages.result(index)).diff_ids
+    if name == "scratch":
+        return []
+    return (await image_of(build, name, "")).diff_ids
+
+
+async def context_layer(build: Build) -> str:
+    """The build context as a layer that the kernel can mount; made when a step first asks for it."""
+    async with build.preparing:
+        if not build.context_layer:
+            build.context_layer = await build.in_thread(partial(_ingest_context, build))
+    return build.context_layer
+
+
+def _ingest_context(build: Build) -> str:
+    kept = build.context or build.workspace.keep_nothing()
+    with kept.files.tar_file.open("rb") as tar:
+        return build.lease.ingest(tar)
+
+
+async def image_of(build: Build, name: str, platform: str) -> Image:
+    """The image of that name, asked for once in a build however many stages stand on it. Raises NotFound."""
+    key = (name, platform)
+    task = build.images.get(key)
+    if task is None:
+        task = asyncio.ensure_future(_image(build, name, platform))
+        build.images[key] = task
+    return await asyncio.shield(task)
+
+
+async def _image(build: Build, name: str, platform: str) -> Image:
+    named = build.request.contexts.get(name)
+    if named is not None:
+        if not named.startswith(IMAGE_CONTEXT):
+            raise NotSupported(f"the named context {name}={named}: only {IMAGE_CONTEXT}NAME is supported")
+        name = named.removeprefix(IMAGE_CONTEXT)
+    wanted = parse_platform(platform) if platform else build.request.platform
+    services = build.services
+    image: Image | None = None
+    if not build.request.pull or services.pull is None:
+        image = await asyncio.to_thread(_local, build, name, wanted)
+    if image is None and services.pull is not None:
+        image = await services.pull(name, wanted)
+    if image is None:
+        image = await asyncio.to_thread(services.images.find, name)
+        if wanted is not None and not satisfies(image.config.platform, wanted):
+            raise NotFound(
+                f"image with reference {name} was found but its platform ({image.config.platform}) "
+                f"does not match the specified platform ({wanted})"
+            )
+    for diff_id in image.diff_ids:
+        if not build.lease.keep_layer(diff_id):
+            raise NotFound(f"No such image: {name}")
+    return image
+
+
+def _local(build: Build, name: str, wanted: Platform | None) -> Image | None:
+    try:
+        image = build.services.images.find(name)
+    except NotFound:
+        return None
+    return image if wanted is None or satisfies(image.config.platform, wanted) else None
