@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from sampan.images.image import Image
 from sampan.oci.mount import Mount
 from sampan.oci.platform import Platform
+from sampan.registry.credentials import Credentials
 from sampan.wire.containers import ContainerConfig, HostConfig
 
 Output = Callable[[int, bytes], Awaitable[None]]
@@ -58,5 +58,12 @@ class Steps(Protocol):
         ...
 
 
-Pull = Callable[[str, Platform | None], Awaitable[Image | None]]
-"""Brings an image from its registry; None where there is no registry to ask."""
+Say = Callable[[Mapping[str, Any]], None]
+
+
+class Pull(Protocol):
+    """Brings an image from its registry (`images.distribution.Distribution.pull`)."""
+
+    async def __call__(
+        self, name: str, tag: str, credentials: Credentials, emit: Say, *, platform: Platform | None = None
+    ) -> None: ...

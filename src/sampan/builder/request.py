@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sampan.oci.platform import Platform
 from sampan.oci.reference import Reference
+from sampan.registry.credentials import Credentials
 from sampan.wire.containers import HostConfig
 
 
@@ -14,7 +15,8 @@ class BuildRequest:
 
     `dockerfile` is a path in the context; `text` replaces it. `arguments`: None stands for "take the default". `limits`
     are the memory, CPU, ulimit, shm, network and host settings of the containers that RUN steps get. `contexts`: named
-    contexts, as `docker-image://…` or the name of an image. `secrets` by id; they are never kept.
+    contexts, as `docker-image://…` or the name of an image.
+    `secrets` by id, and `credentials` by registry: they are never kept.
     """
 
     dockerfile: str = "Dockerfile"
@@ -35,3 +37,4 @@ class BuildRequest:
     secrets: Mapping[str, bytes] = field(default_factory=dict)
     entitlements: frozenset[str] = frozenset()
     has_context: bool = True
+    credentials: Mapping[str, Credentials] = field(default_factory=dict)

@@ -3,14 +3,19 @@ context?
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from sampan.builder.build import Build, Position
 from sampan.errors import InvalidRequest, NotFound, NotSupported
 from sampan.images.image import Image
+from sampan.oci.digest import is_digest
 from sampan.oci.platform import Platform, parse_platform, satisfies
+from sampan.oci.reference import parse_reference
+from sampan.registry.credentials import for_domain
 
+PULL_LINES_MAX = 500
 IMAGE_CONTEXT = "docker-image://"
 
 
@@ -60,14 +65,10 @@ async def _image(build: Build, name: str, platform: str) -> Image:
             raise NotSupported(f"the named context {name}={named}: only {IMAGE_CONTEXT}NAME is supported")
         name = named.removeprefix(IMAGE_CONTEXT)
     wanted = parse_platform(platform) if platform else build.request.platform
-    services = build.services
-    image: Image | None = None
-    if not build.request.pull or services.pull is None:
-        image = await asyncio.to_thread(_local, build, name, wanted)
-    if image is None and services.pull is not None:
-        image = await services.pull(name, wanted)
+    image = None if build.request.pull else await asyncio.to_thread(_local, build, name, wanted)
     if image is None:
-        image = await asyncio.to_thread(services.images.find, name)
+        await _pull(build, name, wanted)
+        image = await asyncio.to_thread(build.services.images.find, name)
         if wanted is not None and not satisfies(image.config.platform, wanted):
             raise NotFound(
                 f"image with reference {name} was found but its platform ({image.config.platform}) "
@@ -77,6 +78,22 @@ async def _image(build: Build, name: str, platform: str) -> Image:
         if not build.lease.keep_layer(diff_id):
             raise NotFound(f"No such image: {name}")
     return image
+
+
+async def _pull(build: Build, name: str, wanted: Platform | None) -> None:
+    if build.services.pull is None or is_digest(name):
+        return
+    reference = parse_reference(name).with_default_tag()
+    told: list[str] = []
+
+    def hear(message: Mapping[str, Any]) -> None:
+        if message.get("status") and not message.get("progressDetail") and len(told) < PULL_LINES_MAX:
+            told.append(f"{message['id']}: {message['status']}" if message.get("id") else str(message["status"]))
+
+    who = for_domain(build.request.credentials, reference.domain)
+    await build.services.pull(str(reference), "", who, hear, platform=wanted)
+    for line in told:
+        await build.report.tell(line)
 
 
 def _local(build: Build, name: str, wanted: Platform | None) -> Image | None:

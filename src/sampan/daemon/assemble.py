@@ -19,6 +19,7 @@ from sampan.builder.cache import Cache
 from sampan.builder.context import Workspaces
 from sampan.builder.flights import Flights
 from sampan.builder.mount_cache import MountCaches
+from sampan.builder.needs import Pull
 from sampan.containers import host as machine
 from sampan.containers.host import Options
 from sampan.containers.step import Steps
@@ -135,9 +136,9 @@ async def assemble(config: Config) -> Assembled:
     await steps.sweep()
     tally = await containers.recover()
     _log.info("recovered alive=%d ended=%d removed=%d", tally.alive, tally.ended, tally.removed)
+    builder = _builder(config, database, images, layers, snapshots, steps, events, distribution.pull)
     app = App(Engine(containers=containers, images=images, networks=networks, volumes=volumes,
-                     events=events, about=about, distribution=distribution,
-                     builder=_builder(config, database, images, layers, snapshots, steps, events)))  # fmt: skip
+                     events=events, about=about, distribution=distribution, builder=builder))  # fmt: skip
     firewall_watch = asyncio.create_task(watch(firewall), name="watch packet filter")
     return Assembled(
         app, containers, images, distribution, runtime, database, zygote, networks, firewall_watch
@@ -145,15 +146,16 @@ async def assemble(config: Config) -> Assembled:
 
 
 def _builder(
-    config: Config, database: Database, images: Images, layers: Layers, snapshots: Overlay, steps: Steps, events: Events
-) -> Builder:
+    config: Config, database: Database, images: Images, layers: Layers, snapshots: Overlay, steps: Steps,
+    events: Events, pull: Pull,
+) -> Builder:  # fmt: skip
     cache = Cache(database, layers)
     images.store.also_kept = cache.keeps
     services = Services(
         images=images.store, layers=layers, snapshots=snapshots, steps=steps, cache=cache, flights=Flights(),
         workspaces=Workspaces(config.data_root / "builds"),
         mount_caches=MountCaches(config.data_root / "build-cache"),
-        secrets_root=config.exec_root / "secrets",
+        secrets_root=config.exec_root / "secrets", pull=pull,
     )  # fmt: skip
     return Builder(services, events)
 

@@ -6,6 +6,7 @@ keeps none. They are good for one registry: the one whose image is asked for. `s
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sampan.errors import InvalidRequest
@@ -54,6 +55,35 @@ def decode_header(value: str) -> Credentials:
         return from_fields(Fields(document or {}, "X-Registry-Auth header"))
     except (binascii.Error, InvalidRequest) as error:
         raise InvalidRequest(f"invalid X-Registry-Auth header: {error}") from None
+
+
+def decode_config_header(value: str) -> dict[str, Credentials]:
+    """The credentials in `X-Registry-Config`, by the address of their registry (a build may ask several).
+
+    Raises InvalidRequest.
+    """
+    if not value:
+        return {}
+    if len(value) > MAX_BYTES:
+        raise InvalidRequest("invalid X-Registry-Config header: it is too large")
+    text = value.replace("+", "-").replace("/", "_")
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        document = decode(data, what="X-Registry-Config header", max_bytes=MAX_BYTES) if data.strip() else {}
+        if not isinstance(document, dict):
+            raise InvalidRequest("it is no object")
+        return {
+            address_of(server): from_fields(Fields(each or {}, "X-Registry-Config header"))
+            for server, each in document.items()
+        }
+    except (binascii.Error, InvalidRequest) as error:
+        raise InvalidRequest(f"invalid X-Registry-Config header: {error}") from None
+
+
+def for_domain(known: Mapping[str, Credentials], domain: str) -> Credentials:
+    """Those of them that are for a registry; anonymous if there are none."""
+    names = (*HUB_NAMES, DEFAULT_DOMAIN) if domain == DEFAULT_DOMAIN else (domain,)
+    return next((known[name] for name in names if name in known), ANONYMOUS)
 
 
 def from_fields(fields: Fields) -> Credentials:

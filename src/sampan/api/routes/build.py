@@ -19,6 +19,7 @@ from sampan.builder.request import BuildRequest
 from sampan.errors import InvalidRequest, NotSupported
 from sampan.oci.platform import parse_platform
 from sampan.oci.reference import parse_reference
+from sampan.registry.credentials import decode_config_header
 from sampan.wire.build import Parameters
 from sampan.wire.images import error_line, progress_line
 
@@ -83,6 +84,7 @@ def wanted(call: Call) -> BuildRequest:
         squash=call.flag("squash"),
         limits=given.limits(),
         cache_from=tuple(given.texts_of("cachefrom")),
+        credentials=decode_config_header(call.request.headers.get("X-Registry-Config", "")),
         has_context=not call.text("remote"),
     )
 
