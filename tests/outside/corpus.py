@@ -101,8 +101,12 @@ def _write_special(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def config(inspected: Mapping[str, Any]) -> dict[str, Any]:
-    """What an image's config says; what is empty is left out, since engines differ in how they say nothing."""
-    said = inspected["Config"]
+    """What an image's config says; what is empty is left out, since engines differ in how they say nothing.
+
+    BuildKit says "/" where the classic builder says "", and takes the last slash off.
+    """
+    said = dict(inspected["Config"])
+    said["WorkingDir"] = (said.get("WorkingDir") or "").rstrip("/")
     return {key: said[key] for key in KEYS if said.get(key)}
 
 
