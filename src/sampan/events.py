@@ -60,6 +60,11 @@ class Events:
                 _wake(subscriber)
         return event
 
+    @property
+    def count(self) -> int:
+        """How many listen."""
+        return len(self._subscribers)
+
     async def subscribe(
         self,
         since_ns: int | None = None,

@@ -6,7 +6,7 @@ docker CLI prints most of them, compose and testcontainers read a few.
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,7 @@ class About:
     warnings: tuple[str, ...] = ()
     registries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     started_ns: int = 0
+    cdi_spec_dirs: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:
@@ -103,8 +104,10 @@ def version_body(about: About) -> dict[str, Any]:
     }
 
 
-def info_body(about: About, counts: Mapping[str, int], images: int, listeners: int) -> dict[str, Any]:
-    """The body of `GET /info`; `counts`: containers by their status."""
+def info_body(
+    about: About, counts: Mapping[str, int], images: int, listeners: int, devices: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The body of `GET /info`; `counts`: containers by their status; `devices`: what vendors offer."""
     return {
         "ID": about.engine_id,
         "Containers": sum(counts.values()),
@@ -137,8 +140,8 @@ def info_body(about: About, counts: Mapping[str, int], images: int, listeners: i
         "InitBinary": "sampan",
         "SecurityOptions": list(about.security_options),
         "FirewallBackend": {"Driver": "none"},
-        "DiscoveredDevices": [],
-        "CDISpecDirs": [],
+        "DiscoveredDevices": [{"Source": "cdi", "ID": name} for name in devices],
+        "CDISpecDirs": list(about.cdi_spec_dirs),
         "Warnings": list(about.warnings) or None,
     }
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sampan.linux import capability, cgroupfs, procfs
 
+CDI_SPEC_DIRS = ("/etc/cdi", "/var/run/cdi")
 DEFAULT_SHM_BYTES = 64 << 20
 
 
@@ -66,6 +67,7 @@ class Options:
     dns_opts: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()
     host_gateway_ip: str = ""
+    cdi_spec_dirs: tuple[str, ...] = CDI_SPEC_DIRS
 
 
 # What must exist for a limit to be enforced: the v1 controller and its file; None: version 2 has no such limit.

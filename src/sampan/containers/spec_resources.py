@@ -35,7 +35,7 @@ def _memory(asked: HostConfig) -> dict[str, Any]:
     values = {
         "limit": asked.memory if asked.memory > 0 else None,
         "reservation": asked.memory_reservation if asked.memory_reservation > 0 else None,
-        "swap": asked.memory_swap if asked.memory_swap > 0 else None,
+        "swap": asked.memory_swap or None,
         "swappiness": asked.memory_swappiness,
         "disableOOMKiller": asked.oom_kill_disable or None,
     }

@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec import structs
 
 from sampan.containers import (
+    cdi,
     die,
     health,
     links,
@@ -134,6 +135,7 @@ async def _run(engine: Engine, container: Container) -> Process:
         lookup.check_propagation(points)
         run = links.with_variables(engine, container)
         built = spec.build(run, points, options, lookups, host=engine.host, options=engine.options)
+        built = cdi.inject(built, asked.device_requests or (), engine.options.cdi_spec_dirs)
         process = await engine.runtime.start(
             container.id,
             built,

@@ -11,6 +11,7 @@ from typing import Any
 
 from sampan.containers import (
     attach,
+    cdi,
     commit,
     connect,
     create,
@@ -191,6 +192,10 @@ class Containers:
     def names(self) -> Mapping[str, str]:
         """Container id → name."""
         return {container.id: container.name for container in self.engine.rows.all()}
+
+    def vendors_devices(self) -> Sequence[str]:
+        """What `--device vendor.com/class=name` may name here."""
+        return cdi.names(self.engine.options.cdi_spec_dirs)
 
     def users_of(self, image_id: str) -> Sequence[tuple[str, bool]]:
         """(id, does it run) of the containers that were made from an image."""

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 
-from sampan.containers import capabilities, devices, limits, modes, mounts, security, signals, spec_process
+from sampan.containers import capabilities, cdi, devices, limits, modes, mounts, security, signals, spec_process
 from sampan.containers.host import Host, Options
 from sampan.errors import InvalidRequest, NotSupported
 from sampan.networks.mode import Mode
@@ -40,6 +40,7 @@ def settle(
     spec_process.check_ulimits(asked.ulimits or ())
     security.parse(asked.security_opt or (), host=host)
     devices.check(asked.devices or (), asked.device_cgroup_rules or ())
+    cdi.check(asked.device_requests or ())
     for raw in asked.volumes_from or ():
         mounts.parse_volumes_from(raw)
     mounts.parse_anonymous(config.volumes or ())
@@ -209,7 +210,6 @@ def _refuse_what_is_missing(config: ContainerConfig, asked: HostConfig) -> None:
     missing: Iterable[tuple[object, str]] = (
         (asked.links, "links between containers are not supported"),
         (asked.storage_opt, "--storage-opt is not supported yet"),
-        (asked.device_requests, "--gpus and other device requests are not supported yet"),
         (asked.cgroup, "sharing a cgroup with another container is not supported"),
     )
     for asked_for, sentence in missing:

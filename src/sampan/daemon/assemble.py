@@ -184,4 +184,5 @@ def _options(config: Config, storage_driver: str) -> Options:
         dns_opts=config.dns_opts,
         dns_search=config.dns_search,
         host_gateway_ip=config.host_gateway_ip,
+        cdi_spec_dirs=config.cdi_spec_dirs,
     )

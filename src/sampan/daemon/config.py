@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sampan.containers.host import CDI_SPEC_DIRS
 from sampan.daemon.arguments import Value, differences, parse, read
 from sampan.daemon.config_registries import PROXIES, registry_settings, table_text
 from sampan.daemon.flags import BY_FILE_KEY, COMMAND_LINE_ONLY, FLAGS, Flag, Kind
@@ -63,6 +64,7 @@ class Config:
     dns_opts: tuple[str, ...]
     dns_search: tuple[str, ...]
     host_gateway_ip: str
+    cdi_spec_dirs: tuple[str, ...]
     registries: Settings
     networks: NetworkSettings
     shutdown_timeout: int
@@ -224,6 +226,7 @@ def _config(given: dict[str, Value], path: Path, environment: Mapping[str, str],
         dns_opts=tuple(value("dns-opt")),
         dns_search=tuple(value("dns-search")),
         host_gateway_ip=value("host-gateway-ip"),
+        cdi_spec_dirs=tuple(str(_absolute(path, "cdi-spec-dir")) for path in value("cdi-spec-dir") or CDI_SPEC_DIRS),
         registries=registry_settings(value, environment),
         networks=network_settings(value),
         shutdown_timeout=value("shutdown-timeout"),

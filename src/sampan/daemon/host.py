@@ -47,6 +47,7 @@ def describe(config: Config, host: Host, *, engine_id: str, storage_driver: str)
         debug=config.debug,
         warnings=_warnings(host),
         started_ns=time.time_ns(),
+        cdi_spec_dirs=config.cdi_spec_dirs,
     )
 
 

@@ -13,6 +13,7 @@ from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.launch import Launched, launch
 from sampan.runtime.plan import CgroupWrite, ContainerPlan, ProcessPlan
 from sampan.runtime.protocol import Message
+from sampan.runtime.update import update
 
 
 class Joining(Protocol):
@@ -87,7 +88,7 @@ class OwnDriver:
 
     def update(self, writes: Sequence[CgroupWrite], resources: dict[str, Any]) -> None:
         """By the cgroup's files."""
-        self._cgroup.write(writes)
+        update(self._cgroup, writes)
 
     def reap(self, known: set[int]) -> None:
         """There are none: all our children are waited for by name."""

@@ -36,7 +36,11 @@ async def version(engine: "Engine", call: Call) -> web.StreamResponse:
 
 async def info(engine: "Engine", call: Call) -> web.StreamResponse:
     """`GET /info`."""
-    return reply.json(info_body(engine.about, engine.containers.counts(), len(engine.images.all()), 0))
+    devices = await asyncio.to_thread(engine.containers.vendors_devices)
+    listeners = engine.events.count
+    return reply.json(
+        info_body(engine.about, engine.containers.counts(), len(engine.images.all()), listeners, devices)
+    )
 
 
 async def disk_usage(engine: "Engine", call: Call) -> web.StreamResponse:

@@ -62,6 +62,13 @@ def read_operation_rate(text: str) -> dict[str, Any]:
     return {"Path": path, "Rate": int(rate)}
 
 
+def is_cdi_name(text: str) -> bool:
+    """Whether it is `vendor.com/class=name` rather than the path of a device."""
+    vendor, slash, rest = text.partition("/")
+    kind, equals, name = rest.partition("=")
+    return bool(vendor and slash and kind and equals and name) and ":" not in vendor and "/" not in rest
+
+
 def read_weight(text: str) -> dict[str, Any]:
     """`/dev/sda:500`."""
     path, weight = split_rate(text)

@@ -44,7 +44,7 @@ def resources(options: Options) -> dict[str, Any]:
         "CpusetMems": options["cpuset-mems"],
         "Devices": devices(options["device"]),
         "DeviceCgroupRules": options["device-cgroup-rule"] or None,
-        "DeviceRequests": [request for requests in options["gpus"] for request in requests] or None,
+        "DeviceRequests": device_requests(options["gpus"], options["device"]) or None,
         "MemoryReservation": options["memory-reservation"],
         "MemorySwap": options["memory-swap"],
         "MemorySwappiness": swappiness,
@@ -62,9 +62,20 @@ def devices(given: list[str]) -> list[dict[str, str]]:
     """--device values."""
     if not given:
         return []
-    from sampan.cli.create.devices import device_mapping
+    from sampan.cli.create.devices import device_mapping, is_cdi_name
 
-    return [device_mapping(text) for text in given]
+    return [device_mapping(text) for text in given if not is_cdi_name(text)]
+
+
+def device_requests(gpus: list[list[dict[str, Any]]], given: list[str]) -> list[dict[str, Any]]:
+    """--gpus values, and those of --device that name a vendor's device."""
+    found = [request for requests in gpus for request in requests]
+    if given:
+        from sampan.cli.create.devices import is_cdi_name
+
+        if named := [text for text in given if is_cdi_name(text)]:
+            found.append({"Driver": "cdi", "Count": 0, "DeviceIDs": named, "Capabilities": None, "Options": None})
+    return found
 
 
 def restart_policy(text: str) -> dict[str, Any]:
