@@ -95,6 +95,7 @@ ROUTES = (
     Route("POST", "/images/create", images.create, images.is_pull),
     Route("POST", "/images/from-host", images.from_host),
     Route("POST", "/images/prune", images.prune),
+    Route("POST", "/images/verify", distribution.verify),
     Route("POST", "/images/{name}/push", distribution.push, WATCHES),
     Route("POST", "/images/{name}/tag", images.tag),
     Route("DELETE", "/images/{name}", images.remove),

@@ -150,6 +150,7 @@ COMMANDS: dict[str, Entry] = {
     "image remove": again(RMI, hidden=True),
     "image save": again(SAVE),
     "image tag": again(TAG),
+    "image verify": Entry("verify", "Check that everything of images is what its digest says, and repair it"),
     "network connect": Entry("network_join:CONNECT", "Connect a container to a network"),
     "network create": Entry("network_create", "Create a network"),
     "network disconnect": Entry("network_join:DISCONNECT", "Disconnect a container from a network"),

@@ -128,6 +128,21 @@ class Blobs:
         with self.open(digest) as file:
             return hashlib.file_digest(file, digest.partition(":")[0]).hexdigest() == encoded_part(digest)
 
+    @contextmanager
+    def aside(self, digest: Digest) -> Iterator[None]:
+        """Put a damaged blob aside for another copy to come in; it is back at the end unless one did."""
+        path, place = self.path(digest), self._ingest / os.urandom(16).hex()
+        try:
+            path.rename(place)
+        except FileNotFoundError:
+            pass
+        try:
+            yield
+        finally:
+            if place.exists() and not path.exists():
+                place.rename(path)
+            place.unlink(missing_ok=True)
+
     def digests(self) -> Iterator[Digest]:
         """Every blob that is here, in no order."""
         for algorithm in ("sha256", "sha512"):

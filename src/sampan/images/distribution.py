@@ -13,9 +13,11 @@ from sampan.events import Events
 from sampan.images import about_registry, pull, push, push_index
 from sampan.images.image import Image
 from sampan.images.progress import Emit
+from sampan.images.repair import check
 from sampan.images.resolve import find
 from sampan.images.store import ImageStore
 from sampan.images.transfers import Transfers
+from sampan.layers.examine import Condition
 from sampan.oci.digest import Digest
 from sampan.oci.platform import Platform, satisfies
 from sampan.oci.reference import DEFAULT_DOMAIN, Reference, parse_normal, parse_reference, with_tag
@@ -57,6 +59,25 @@ class Distribution:
             is_new = is_new or changed
             self._announce("pull", each, image)
         emit(pull.message_of(reference, is_new))
+
+    async def verify(self, names: Sequence[str], credentials: Credentials, emit: Emit, *, repair: bool = False) -> None:
+        """`POST /images/verify`: look at all that images (none named: all) are made of. Raises NotFound."""
+        images = await asyncio.to_thread(lambda: [self._store.find(name) for name in names] or self._store.all())
+        shown = {image.id: next(iter(image.repo_tags or image.repo_digests), image.id) for image in images}
+
+        async def fetch(reference: Reference, emit: Emit) -> None:
+            await pull.pull(self._store, self._downloads, self.registries, reference, credentials, emit)
+
+        tally = {"Checked": 0, "Damaged": 0, "Repaired": 0}
+        async for found in check(self._store, images, fetch, emit, repair=repair):
+            tally["Checked"] += 1
+            tally["Damaged"] += not found.is_sound
+            tally["Repaired"] += bool(found.repaired)
+            if found.condition is not Condition.SOUND:
+                users = ", ".join(shown[image_id] for image_id in found.images)
+                done = f"; {found.repaired}" if found.repaired else ""
+                emit({"status": f"{found.kind} {found.digest} of {users}: {found.condition.value}{done}"})
+        emit({"aux": tally})
 
     async def push(
         self, name: str, tag: str, credentials: Credentials, emit: Emit, *, platform: Platform | None = None

@@ -12,7 +12,20 @@ from sampan.content.store import Blobs, Readable
 from sampan.db import Database
 from sampan.errors import NotFound
 from sampan.events import Events
-from sampan.images import commit, from_host, history, importing, inspect, listing, load, prune, remove, save, tag
+from sampan.images import (
+    commit,
+    download,
+    from_host,
+    history,
+    importing,
+    inspect,
+    listing,
+    load,
+    prune,
+    remove,
+    save,
+    tag,
+)
 from sampan.images.commit import Step
 from sampan.images.image import Image
 from sampan.images.inspect import Version
@@ -75,6 +88,7 @@ class Images:
         all: bool = False,
         filters: Filters | None = None,
         shared_size: bool = False,
+        with_manifests: bool = False,
         version: Version = NEWEST,
     ) -> Sequence[Mapping[str, Any]]:
         """`GET /images/json`: ImageSummary of those the filters let pass; `all` with the steps between images."""
@@ -83,6 +97,7 @@ class Images:
             filters or Filters(),
             intermediate=all,
             shared_size=shared_size,
+            with_manifests=with_manifests,
             version=version,
         )
 
@@ -138,6 +153,24 @@ class Images:
         self._announce_made(image, reference)
         emit({"status": image.id})
         return image
+
+    def import_url(
+        self,
+        source: str,
+        repository: str = "",
+        tag_name: str = "",
+        changes: Sequence[str] = (),
+        message: str = "",
+        emit: Emit = ignore,
+        *,
+        platform: Platform | None = None,
+    ) -> Image:
+        """The same with a tar that is at a URL. Raises InvalidRequest, NotFound, Unavailable."""
+        url = download.full_url(source)
+        importing.import_reference(repository, tag_name)  # a wrong name should not cost a download
+        with download.downloaded(url, emit) as stream:
+            message = message or f"Imported from {url}"
+            return self.import_tar(stream, repository, tag_name, changes, message, emit, platform=platform)
 
     def commit(self, parent_id: Digest, upper: Path | None, step: Step, reference: Reference | None) -> Image:
         """Make an image of one that is here ("" for none) and the changes in a writable tree; see `images.commit`."""

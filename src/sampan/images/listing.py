@@ -6,6 +6,7 @@ from typing import Any
 from sampan.errors import InvalidRequest
 from sampan.images.image import Image
 from sampan.images.inspect import Version, summary
+from sampan.images.manifests import manifests
 from sampan.images.moment import NEVER, unix_ns
 from sampan.images.store import ImageStore
 from sampan.oci.chain import chain_ids
@@ -23,6 +24,7 @@ def summaries(
     *,
     intermediate: bool = False,
     shared_size: bool = False,
+    with_manifests: bool = False,
     version: Version = (1, 51),
 ) -> list[dict[str, Any]]:
     """ImageSummary of every image that the filters let pass, the youngest first.
@@ -42,15 +44,13 @@ def summaries(
     # By ID within one moment, so that the order is the same each time.
     shown.sort(key=lambda pair: (-pair[0], pair[1].id))
     counted = version >= (1, 51)  # before that it was always -1
-    return [
-        summary(
-            image,
-            version=version,
-            containers=len(store.users_of(image.id)) if counted else -1,
-            shared_size=shared.get(image.id, -1),
-        )
-        for _, image in shown
-    ]
+    result = []
+    for _, image in shown:
+        users = [container for container, _ in store.users_of(image.id)]
+        size = shared.get(image.id, -1)
+        entry = summary(image, version=version, containers=len(users) if counted else -1, shared_size=size)
+        result.append(entry | ({"Manifests": manifests(store, image, users)} if with_manifests else {}))
+    return result
 
 
 def created_ns(image: Image) -> int:

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +21,7 @@ from sampan.db import Database
 from sampan.errors import NotFound, Unavailable
 from sampan.images import rows
 from sampan.images.image import Image
+from sampan.layers.examine import Condition
 from sampan.oci.config import ImageConfig, parse_config
 from sampan.oci.digest import Digest, digest_of
 from sampan.oci.reference import Reference, parse_any
@@ -46,6 +47,9 @@ class LayerStore(Protocol):
     def files_bytes(self, diff_id: Digest) -> int: ...
     def remove(self, diff_id: Digest) -> None: ...
     def tar(self, diff_id: Digest) -> Path: ...
+    def examine(self, diff_id: Digest) -> Condition: ...
+    def replace(self, diff_id: Digest, stream: Readable) -> None: ...
+    def aside(self, diff_id: Digest) -> AbstractContextManager[None]: ...
     def diff_ids(self) -> Iterable[Digest]: ...
 
 

@@ -77,7 +77,7 @@ def write_layer(source: Source, *, dir_fd: int, budget: Budget | None = None, du
     try:
         index = os.open(INDEX_NAME, CREATE, 0o600, dir_fd=dir_fd)
         try:
-            written = _write(open_decompressed(source, budget), tar, index)
+            written = index_layer(open_decompressed(source, budget), tar, index)
             if durable:
                 os.fsync(index)
         finally:
@@ -91,7 +91,8 @@ def write_layer(source: Source, *, dir_fd: int, budget: Budget | None = None, du
     return written
 
 
-def _write(source: Source, tar: int, index_file: int) -> Written:
+def index_layer(source: Source, tar: int, index_file: int) -> Written:
+    """Copy an uncompressed tar to one descriptor and write its index to another. Raises BadLayer."""
     hasher = Hasher()
     digest = b""
     try:

@@ -22,6 +22,7 @@ from typing import BinaryIO
 
 from sampan.errors import NotFound
 from sampan.layers.compression import Budget
+from sampan.layers.examine import Condition, examine
 from sampan.layers.header import BadLayer
 from sampan.layers.ingest import INDEX_NAME, TAR_NAME, write_layer
 from sampan.layers.probe import DIRECTORY, EROFS, probe_backend
@@ -161,6 +162,39 @@ class Layers:
             while chunk := file.read(CHUNK_BYTES):
                 digest.update(chunk)
         return digest.hexdigest() == _hex(diff_id)
+
+    def examine(self, diff_id: str) -> Condition:
+        """Whether tar and index are both what they should be."""
+        with self._workspace() as (_, directory):
+            return examine(self._root / _hex(diff_id), _hex(diff_id), workspace=directory)
+
+    @contextmanager
+    def aside(self, diff_id: str) -> Iterator[None]:
+        """Put a damaged layer aside for another copy to come in; it is back at the end unless one did."""
+        name = TEMPORARY + secrets.token_hex(8)
+        held = None
+        try:
+            os.rename(_hex(diff_id), name, src_dir_fd=self._root_fd, dst_dir_fd=self._root_fd)
+            held = os.open(name, OPEN_DIRECTORY, dir_fd=self._root_fd)
+            fcntl.flock(held, fcntl.LOCK_EX)
+        except FileNotFoundError:
+            pass
+        try:
+            yield
+        finally:
+            if held is not None:
+                if self.has(diff_id):
+                    self._roots.pop(diff_id, None)
+                    self.on_removed(str(self._run_root / "layers" / _hex(diff_id)))
+                    remove_tree(name, dir_fd=self._root_fd)
+                else:
+                    os.rename(name, _hex(diff_id), src_dir_fd=self._root_fd, dst_dir_fd=self._root_fd)
+                os.close(held)
+
+    def replace(self, diff_id: str, stream: Source) -> None:
+        """Bring in another copy of a layer that is damaged or missing. Raises BadLayer; then nothing has changed."""
+        with self.aside(diff_id):
+            self.ingest(stream, diff_id)
 
     def remove(self, diff_id: str) -> None:
         """Remove a layer; it may be gone already. What has it mounted keeps working until unmounted."""

@@ -9,7 +9,7 @@ import pytest
 from sampan.content.store import Blobs
 from sampan.db import open_database
 from sampan.events import Event, Events
-from sampan.images import rows
+from sampan.images import compressed, rows
 from sampan.images.images import Images
 from sampan.images.store import ImageStore
 from sampan.layers.store import Layers
@@ -37,7 +37,7 @@ def events() -> Recorder:
 @contextmanager
 def opened(root: Path, events: Events | None = None) -> Iterator[Images]:
     """The images below a directory, as a process finds them when it starts."""
-    database = open_database(root / "sampan.db", [rows.SCHEMA])
+    database = open_database(root / "sampan.db", [rows.SCHEMA, compressed.SCHEMA])
     # "erofs" writes tar and index and mounts nothing: it needs no privileges.
     layers = Layers(root / "layers", root / "run", backend="erofs")
     try:

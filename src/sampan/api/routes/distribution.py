@@ -39,6 +39,12 @@ async def push(engine: "Engine", call: Call) -> web.StreamResponse:
     return await followed(call, lambda emit: engine.distribution.push(name, tag, who, emit, platform=platform))
 
 
+async def verify(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /images/verify`, our own: is everything what its digest says? `repair` mends what can be mended."""
+    names, who, repair = call.texts("names"), credentials_of(call), call.flag("repair")
+    return await followed(call, lambda emit: engine.distribution.verify(names, who, emit, repair=repair))
+
+
 async def inspect(engine: "Engine", call: Call) -> web.StreamResponse:
     """`GET /distribution/{name}/json`."""
     return reply.json(await engine.distribution.inspect(call.name, credentials_of(call)))

@@ -14,7 +14,7 @@ from sampan.api.call import Call
 from sampan.api.progress import batches, watched
 from sampan.api.routes import distribution
 from sampan.api.upload import upload
-from sampan.errors import InvalidRequest, NotFound, NotSupported
+from sampan.errors import InvalidRequest, NotFound
 from sampan.oci.platform import Platform, parse_platform, parse_platform_json
 from sampan.wire.images import FromHost
 
@@ -28,7 +28,7 @@ async def listing(engine: "Engine", call: Call) -> web.StreamResponse:
     """`GET /images/json`."""
     listed = partial(
         engine.images.list, all=call.flag("all"), filters=call.filters(), shared_size=call.flag("shared-size"),
-        version=call.version,
+        version=call.version, with_manifests=call.flag("manifests"),
     )  # fmt: skip
     return reply.json(await asyncio.to_thread(listed))
 
@@ -72,11 +72,13 @@ async def create(engine: "Engine", call: Call) -> web.StreamResponse:
     """`POST /images/create`: pulls an image, or imports a root filesystem from the body."""
     if is_pull(call):
         return await distribution.pull(engine, call)
-    if call.text("fromSrc") != FROM_BODY:
-        raise NotSupported("import from a URL is not supported: send the archive as the body (fromSrc=-)")
+    source = call.text("fromSrc")
     repository, tag_name, message = call.text("repo"), call.text("tag"), call.text("message")
     changes = call.texts("changes")
     platform = parse_platform(call.text("platform")) if call.text("platform") else None
+    if source != FROM_BODY:
+        fetching = partial(engine.images.import_url, source, repository, tag_name, changes, message, platform=platform)
+        return await watched(call, fetching)
     async with upload(call) as archive:
         importing = partial(
             engine.images.import_tar, archive, repository, tag_name, changes, message, platform=platform

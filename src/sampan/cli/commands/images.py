@@ -33,12 +33,18 @@ TABLE_WITH_DIGESTS = "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.Create
 def run(call: Call) -> int:
     """docker images [REPOSITORY[:TAG]]."""
     options = call.options
-    if options["tree"]:
-        raise Failure("--tree is not in this version: leave it out")
     filters = [*options["filter"], *(("reference", name) for name in call.arguments)]
     query = filters_query(filters)
     if options["all"]:
         query["all"] = "1"
+    if options["tree"]:
+        if options["format"] or options["quiet"] or options["digests"]:
+            raise Failure("--tree is a picture: leave out --format, --quiet and --digests")
+        from sampan.cli.commands.images_tree import show_tree  # only here: it is seldom wanted
+
+        images = call.engine.get("/images/json", query | {"manifests": "1"})
+        show_tree(call, images, full=options["no-trunc"])
+        return 0
     images = call.engine.get("/images/json", query)
     template = options["format"]
     digests = options["digests"] or ".Digest" in template
@@ -106,6 +112,6 @@ COMMAND = Command(
         FORMAT,
         Flag("no-trunc", SWITCH, "Don't truncate output"),
         Flag("quiet", SWITCH, "Only show image IDs", short="q"),
-        Flag("tree", SWITCH, "List multi-platform images as a tree", hidden=True),
+        Flag("tree", SWITCH, "List multi-platform images as a tree (EXPERIMENTAL)"),
     ),
 )

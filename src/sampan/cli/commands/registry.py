@@ -11,6 +11,9 @@ from sampan.cli.command import ANY, Call, Command, Failure
 def run(call: Call) -> int:
     """Hand over to the registry, which this tower knows only by name."""
     try:
+        if {"--help", "-h"} & set(call.arguments):
+            call.out.write(import_module("sampan.registry.serve.settings").usage())
+            return 0
         serve = import_module("sampan.registry.serve.main")
     except ModuleNotFoundError as error:
         raise Failure(f"the registry cannot be loaded: {error}") from None

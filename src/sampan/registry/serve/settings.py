@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from sampan.errors import InvalidRequest
 from sampan.registry.serve.body import SECONDS
@@ -76,9 +77,30 @@ def parse(words: Sequence[str]) -> Settings:
     )
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose help looks like that of the other commands."""
+
+    def format_help(self) -> str:
+        """Usage, one sentence, options."""
+        formatter = self._get_formatter()
+        formatter.start_section("Options")
+        formatter.add_arguments(self._actions)
+        formatter.end_section()
+        return f"Usage:  {self.prog} [OPTIONS]\n\n{self.description}\n\n{formatter.format_help()}"
+
+    def error(self, message: str) -> NoReturn:
+        """Words that are not understood. Raises InvalidRequest."""
+        raise InvalidRequest(message)
+
+
+def usage() -> str:
+    """The text of --help."""
+    return _parser().format_help()
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "sampan registry serve", description="Serve a registry (OCI distribution-spec 1.1).", allow_abbrev=False
+    parser = Parser(
+        "sampan registry serve", description="Serve a registry (OCI distribution-spec 1.1)", allow_abbrev=False
     )
     add = parser.add_argument
     add("--addr", default="127.0.0.1:5000", help="address to listen on, HOST:PORT (default %(default)s)")
