@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kernel.neighbourhood import Neighbourhood
 from kernel.shim_rig import Rig
 
 TEST_SECONDS = 60
@@ -39,6 +40,17 @@ def tree(image_tar: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(image_tar) as tar:
         tar.extractall(root)  # our own, made a moment ago
     return root
+
+
+@pytest.fixture(scope="module")
+def networked(image_tar: Path) -> Iterator[Neighbourhood]:
+    """An engine with bridge networks, for the tests of one module, and a neighbour; nothing may be left."""
+    made = Neighbourhood(image_tar)
+    try:
+        yield made
+        assert not made.leaks(), "left behind"
+    finally:
+        made.close()
 
 
 @pytest.fixture

@@ -94,6 +94,10 @@ class Links:
         """Keep a bridge's port from talking to the bridge's other isolated ports (bridge(8), `isolated`)."""
         self._do(lambda: self._talk.brport("set", index=self.have(name), isolated=1), name)
 
+    def reflect(self, name: str) -> None:
+        """Let a bridge's port get back what came in there (bridge(8), `hairpin`)."""
+        self._do(lambda: self._talk.brport("set", index=self.have(name), mode=1), name)
+
     def set_mac(self, name: str, mac: str) -> None:
         """Give an interface another hardware address."""
         self._link("set", index=self.have(name), address=mac)

@@ -83,6 +83,7 @@ class Bridge:
                 "user specified IP address is supported only when connecting to networks with user configured subnets"
             )
         endpoints.read_sysctls(wishes.driver_options.get(options.SYSCTLS, ""), "eth0")
+        options.check_publish(wishes.driver_options)
         limits.read(wishes.driver_options)
 
     async def prepare(self, network: Network) -> None:
@@ -191,6 +192,8 @@ class Bridge:
             if outside and publish.needs_loopback(endpoint.ports):
                 # Only for this bridge, and what comes from it to 127.0.0.1 is dropped first of all: chain `guard`.
                 endpoints.write_sysctl(f"net/ipv4/conf/{read.bridge}/route_localnet", "1")
+            if outside and endpoint.ports:
+                endpoints.reflect(endpoint)
             with namespace_of(sandbox) as namespace:
                 endpoints.route(namespace, endpoint, outside=outside)
 

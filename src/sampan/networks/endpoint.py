@@ -76,6 +76,15 @@ def route(namespace: int, endpoint: Endpoint, *, outside: bool) -> None:
     netns.inside(namespace, work)
 
 
+def reflect(endpoint: Endpoint) -> None:
+    """Let the container reach itself by a published port. Raises OSError.
+
+    Where the host's bridges ask IP's rules (br_netfilter), that goes back through the cable it came from.
+    """
+    with netlink.links() as links:
+        links.reflect(endpoint.host_interface)
+
+
 def unplug(interface: str) -> None:
     """Remove the host's end, and with it the other; harmless when they are gone."""
     if not interface:
@@ -90,6 +99,8 @@ def quiet_ipv6(name: str, *, wanted: bool) -> None:
     if not os.path.isdir(f"{SYSCTL_ROOT}/{base}"):
         return  # a kernel without IPv6
     write_sysctl(f"{base}/accept_ra", "0")
+    # Addresses here are handed out once: nobody need wait a second for a neighbour to object to one.
+    write_sysctl(f"{base}/accept_dad", "0")
     write_sysctl(f"{base}/disable_ipv6", "0" if wanted else "1")
 
 

@@ -15,10 +15,9 @@ from sampan.errors import Forbidden
 from sampan.networks import ipam
 from sampan.networks.driver import Driver
 from sampan.networks.model import Endpoint, Network, PublishedPort, Sandbox, Wishes
+from sampan.networks.options import HOST_BINDING, OBEY, PUBLISH
 from sampan.networks.ports import CannotPublish, Ports
 from sampan.networks.rows import Rows
-
-HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4"
 
 log = logging.getLogger(__name__)
 
@@ -205,6 +204,8 @@ class Joins:
     def _grant_ports(
         self, network: Network, endpoint: Endpoint, sandbox: Sandbox, ports: tuple[PublishedPort, ...]
     ) -> tuple[PublishedPort, ...]:
+        mode = endpoint.driver_options.get(PUBLISH, "") or network.options.get(PUBLISH, "")
+        ports = tuple(replace(port, obey_firewall=mode == OBEY) for port in ports)
         try:
             return self._ports.grant(ports, network.options.get(HOST_BINDING, "")) if ports else ()
         except CannotPublish as error:

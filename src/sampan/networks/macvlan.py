@@ -7,6 +7,7 @@ goes with its last network; without a parent it is an interface that leads nowhe
 """
 
 import asyncio
+import errno
 import functools
 import re
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from dataclasses import replace
 from sampan.errors import InvalidRequest
 from sampan.linux import netlink, netns
 from sampan.networks import endpoint as endpoints
-from sampan.networks import options
+from sampan.networks import ipam, options
 from sampan.networks.bridge import explained, namespace_of
 from sampan.networks.model import Endpoint, Network, Sandbox, Stack, Wishes
 
@@ -121,6 +122,16 @@ class Macvlan:
         """Nothing is under way."""
 
 
+def _add_nowhere(links: netlink.Links, name: str, network_id: str) -> None:
+    try:
+        links.add_dummy(name)
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        # A kernel without dummy interfaces: a bridge without ports leads nowhere as well.
+        links.add_bridge(name, mac=ipam.mac_of("", network_id))
+
+
 def _prepare(network: Network) -> None:
     parent = network.options[PARENT]
     if network.options.get(MADE_PARENT) != "true" or endpoints.exists(parent):
@@ -130,5 +141,5 @@ def _prepare(network: Network) -> None:
         if match is not None:
             links.add_vlan(parent, match[1], int(match[2]))
         else:
-            links.add_dummy(parent)
+            _add_nowhere(links, parent, network.id)
         links.set_up(parent)

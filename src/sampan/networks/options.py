@@ -21,6 +21,10 @@ HOST_IPV4 = "com.docker.network.host_ipv4"
 GATEWAY_MODE = {4: "com.docker.network.bridge.gateway_mode_ipv4", 6: "com.docker.network.bridge.gateway_mode_ipv6"}
 INTERFACE_PREFIX = "com.docker.network.container_iface_prefix"
 SPOOF_CHECK = "com.sampan.network.spoof_check"
+PUBLISH = "com.sampan.network.publish"
+"""Of a network or an endpoint: `firewall` has published ports served by the engine, so that the host's firewall judges
+them as it does any program of the host (chain INPUT); `nat`, the default, passes it by, as dockerd does."""
+OBEY = "firewall"
 EXISTING = "com.sampan.network.bridge.existing"
 INTERFACE_NAME = "com.docker.network.endpoint.ifname"
 SYSCTLS = "com.docker.network.endpoint.sysctls"
@@ -62,6 +66,7 @@ def read(network_id: str, options: Mapping[str, str], *, internal: bool = False)
     bridge = options.get(BRIDGE_NAME, "") or f"br-{network_id[:12]}"
     if not is_interface_name(bridge):
         raise InvalidRequest("failed to check bridge interface existence: numerical result out of range")
+    check_publish(options)
     for name in (HOST_BINDING, HOST_IPV4):
         _check_ipv4(name, options.get(name, ""))
     return BridgeOptions(
@@ -77,6 +82,13 @@ def read(network_id: str, options: Mapping[str, str], *, internal: bool = False)
         spoof_check=_switch(SPOOF_CHECK, options, True),
         existing=_switch(EXISTING, options, False),
     )
+
+
+def check_publish(options: Mapping[str, str]) -> None:
+    """Raises InvalidRequest for a mode of publishing that is not known."""
+    mode = options.get(PUBLISH, "")
+    if mode not in ("", "nat", OBEY):
+        raise InvalidRequest(f"invalid {PUBLISH}: {mode!r}: nat and {OBEY} are known")
 
 
 def mtu(options: Mapping[str, str]) -> int:

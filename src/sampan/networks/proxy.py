@@ -50,6 +50,8 @@ class Proxies:
                 try:
                     bound = held.dup()
                     bound.setblocking(False)
+                    # Connections inherit it: closed ones must not keep the port from the next container.
+                    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, key[0].protocol == "tcp")
                     served[key] = await (_Tcp if key[0].protocol == "tcp" else _Udp).open(bound, *key)
                 except OSError as error:
                     log.warning("port not served port=%s error=%s", key[0], error)

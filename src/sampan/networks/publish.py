@@ -33,6 +33,9 @@ def elements(endpoint: Endpoint, options: BridgeOptions) -> list[Element]:
         if options.gateway_mode(version) == "routed" and granted:
             published = {(port.container_port, port.protocol) for port in endpoint.ports}
             found += [_reachable(version, packed(granted), *port) for port in published]
+    if endpoint.ports:
+        addresses = [(4, packed(endpoint.ipv4_address)), (6, packed(endpoint.ipv6_address))]
+        found += [(f"self{version}", address * 2, b"") for version, address in addresses if address]
     return list(dict.fromkeys(found))
 
 

@@ -66,6 +66,8 @@ SETS: Sequence[Set] = (
     Set("at4", (_PROTO, _A4, _PORT), (_A4, _PORT)),  # published on one
     Set("any6", (_PROTO, _PORT), (_A6, _PORT)),
     Set("at6", (_PROTO, _A6, _PORT), (_A6, _PORT)),
+    Set("self4", (_A4, _A4)),  # each container with published ports, with itself
+    Set("self6", (_A6, _A6)),
     Set("reachable4", (_PROTO, _A4, _PORT)),  # container ports that others may reach by the container's address
     Set("reachable6", (_PROTO, _A6, _PORT)),
 )
@@ -190,6 +192,9 @@ def _postrouting(batch: Batch) -> None:
     rules: Sequence[bytes] = (
         _loopback(12) + _TO + lookup("bridges") + masquerade(),
         _DNATTED + _FROM_TO + lookup("own") + masquerade(),
+        # A host whose bridges ask IP's rules (br_netfilter) does not know here where a packet came from.
+        _DNATTED + is_protocol(Family.IPV4) + payload(Header.NETWORK, 12, 8) + lookup("self4") + masquerade(),
+        _DNATTED + is_protocol(Family.IPV6) + payload(Header.NETWORK, 8, 32) + lookup("self6") + masquerade(),
         is_protocol(Family.IPV4) + not_to_ours + _FROM + lookup("source4", into=8) + source_nat(2, address=8),
         is_protocol(Family.IPV4) + _FROM + lookup("masquerade4") + not_to_ours + masquerade(),
         is_protocol(Family.IPV6) + _FROM + lookup("masquerade6") + not_to_ours + masquerade(),
