@@ -11,6 +11,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +24,7 @@ from sampan.networks.ruleset import PORT_SETS, SETS, TABLE
 
 HOST, NEIGHBOUR = "198.51.100.1", "198.51.100.2"
 HOST6, NEIGHBOUR6 = "2001:db8:1::1", "2001:db8:1::2"
-SECONDS = 0.7
+SECONDS = 1.0
 """How long a connection that should fail may take to be refused: longer than any that should work."""
 
 T = TypeVar("T")
@@ -108,6 +109,11 @@ class Neighbourhood:
     def ask(self, place: int, address: str, port: int) -> str:
         """The same from the host or the neighbour."""
         return dial(place, address, port)
+
+    def answers(self, *asked: tuple[int, str, int]) -> list[str]:
+        """What is heard from each (place, address, port); all at once, for silence takes its time."""
+        with ThreadPoolExecutor(16) as pool:
+            return list(pool.map(lambda one: dial(*one), asked))
 
     def nft(self, *words: str) -> str:
         """A command of nft(8) in the host's namespace."""

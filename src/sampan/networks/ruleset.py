@@ -49,6 +49,7 @@ USER = "user"
 PREROUTING, FORWARD, OUTPUT, POSTROUTING = 0, 2, 3, 4
 RAW, DSTNAT, FILTER, SRCNAT = -300, -100, 0, 100
 IP, IPV6, ARP = 0x0800, 0x86DD, 0x0806
+LOOPBACK6 = bytes(15) + b"\1"
 ROUTER_ADVERTISEMENT, REDIRECT = 134, 137
 
 _IF, _A4, _A6, _MAC, _PORT, _PROTO = Type.IFNAME, Type.IPV4, Type.IPV6, Type.ETHER, Type.PORT, Type.PROTOCOL
@@ -140,6 +141,8 @@ def _guard(batch: Batch) -> None:
 def _publish(batch: Batch) -> None:
     # What others send to 127.0.0.1 is not for us, whatever the host's sysctls let in.
     batch.add_rule("prerouting", _loopback(16), _RETURN)
+    # Nor can the kernel send what comes from ::1 anywhere else: that is the proxy's.
+    batch.add_rule("output", is_protocol(Family.IPV6), payload(Header.NETWORK, 24, 16), compare(LOOPBACK6), _RETURN)
     for chain in ("prerouting", "output"):
         # Only what is sent to this host: what it merely forwards keeps its destination.
         batch.add_rule(chain, is_for_this_host(), verdict(Verdict.JUMP, "publish"))
