@@ -77,7 +77,7 @@ def test_quotes_go_and_variables_become_values(word: str, expanded: str) -> None
         ('"x', 'failed to process "\\"x": unexpected end of statement while looking for matching double-quote'),
         ("'x", 'failed to process "\'x": unexpected end of statement while looking for matching single-quote'),
         ("${A", 'failed to process "${A": unsupported modifier () in substitution'),
-        ("${A:-x", 'failed to process "${A:-x": syntax error: missing \'}\''),
+        ("${A:-x", "failed to process \"${A:-x\": syntax error: missing '}'"),
         ("${A~x}", 'failed to process "${A~x}": unsupported modifier (~) in substitution'),
         ("${}", 'failed to process "${}": syntax error: bad substitution'),
         ("${NONE:?gone}", 'failed to process "${NONE:?gone}": NONE: gone'),
