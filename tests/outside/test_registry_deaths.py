@@ -28,7 +28,7 @@ def pushed_under(server: RegistryServer, call: str, number: int, layer: bytes) -
     try:
         server.push_image("app", "v1", layer)
         return False
-    except (OSError, http.client.HTTPException, AssertionError, ValueError):  # the connection broke in the middle of something
+    except (OSError, http.client.HTTPException, AssertionError, ValueError):
         assert server.process.wait(30) == -9
         return True
     finally:

@@ -4,6 +4,7 @@ The one table (Engine API: `{"message": …}`). What is not one of the engine's 
 machine's trouble: the client gets a number to look for in the daemon's log, never the text of an exception.
 """
 
+import errno
 import logging
 import secrets
 
@@ -46,6 +47,8 @@ def sentence_of(error: Exception) -> str:
     """The sentence a client reads. What was not foreseen is logged, under the number that the sentence names."""
     if isinstance(error, SampanError):
         return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "no space left on device: the engine's data root is full"  # nothing to look for in a log
     number = secrets.token_hex(4)
     _log.error("unforeseen failure=%s", number, exc_info=error)
     reason = f"{error.strerror}; " if isinstance(error, OSError) and error.strerror else ""

@@ -36,4 +36,4 @@ def test_only_foreseen_failures_speak_for_themselves() -> None:
     assert sentence_of(NotFound("No such container: a")) == "No such container: a"
     assert "secret" not in sentence_of(KeyError("secret"))
     assert "/var/secret" not in sentence_of(FileNotFoundError(errno.ENOENT, "No such file or directory", "/var/secret"))
-    assert "No space left on device" in sentence_of(OSError(errno.ENOSPC, "No space left on device", "/x"))
+    assert "no space left on device" in sentence_of(OSError(errno.ENOSPC, "No space left on device", "/x"))
