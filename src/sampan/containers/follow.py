@@ -26,7 +26,7 @@ class Tail:
         self._fd = -1
         self._offset = 0
         if from_end:
-            files = open_files(directory)
+            files = open_files(directory, compressed=False)
             for fd in files[:-1]:
                 os.close(fd)
             if files:
@@ -54,7 +54,7 @@ class Tail:
 
     def _newer(self) -> list[int]:
         """Descriptors of the files that began after the one being read; all of them if that has been rotated away."""
-        files = open_files(self._directory)
+        files = open_files(self._directory, compressed=False)
         own = os.fstat(self._fd).st_ino if self._fd >= 0 else -1
         inodes = [os.fstat(fd).st_ino for fd in files]
         begin = inodes.index(own) + 1 if own in inodes else 0

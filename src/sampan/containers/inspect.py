@@ -6,7 +6,7 @@ Docker's ContainerJSON (Engine API 1.51, `GET /containers/{id}/json`), field by 
 from collections.abc import Mapping
 from typing import Any
 
-from sampan.containers import health_state, volumes
+from sampan.containers import health_state, log_driver, volumes
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Status
 from sampan.containers.model import Container, State
@@ -24,7 +24,7 @@ def inspect(engine: Engine, reference: str, size: bool) -> dict[str, Any]:
     # dockerd knows these paths from the first start on, and so do we: before it there are no files.
     was_started = bool(container.state.started_ns)
     execs = [each.id for each in engine.execs.values() if each.container_id == container.id and each.is_running]
-    keeps_log = was_started and container.host.log_config.type != "none"
+    keeps_log = was_started and container.host.log_config.type in log_driver.FILES
     result: dict[str, Any] = {
         "Id": container.id,
         "Created": rfc3339_nano(container.created_ns),

@@ -25,7 +25,10 @@ CHUNK_BYTES = 256 << 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which part of a log is asked for, and in which form. Times in Unix nanoseconds; `tail` counts lines."""
+    """Which part of a log is asked for, and in which form. Times in Unix nanoseconds; `tail` counts lines.
+
+    `details`: what the log options say of every line; None: that is not asked for.
+    """
 
     stdout: bool = True
     stderr: bool = True
@@ -33,13 +36,13 @@ class Wanted:
     until_ns: int | None = None
     tail: int | None = None
     timestamps: bool = False
-    details: bool = False
+    details: str | None = None
     framed: bool = True
 
     @property
     def needs_lines(self) -> bool:
         """Must lines be told apart?"""
-        return self.timestamps or self.details
+        return self.timestamps or self.details is not None
 
     def includes(self, entry: Entry) -> bool:
         """Is this entry asked for, `tail` aside?"""
@@ -163,9 +166,9 @@ class Lines:
         return Entry(stream, time_ns, prefix + lines.replace(b"\n", b"\n" + prefix) + b"\n")
 
     def _prefix(self, time_ns: int) -> bytes:
-        """What stands before a line. Details would be labels and variables, of which none are kept: a blank is left."""
+        """What stands before a line; details are the same for each."""
         time_text = moment(time_ns) + b" " if self._wanted.timestamps else b""
-        return time_text + (b" " if self._wanted.details else b"")
+        return time_text + (b"" if self._wanted.details is None else self._wanted.details.encode() + b" ")
 
 
 def joined(entries: Iterable[Entry], *, framed: bool) -> Iterator[bytes]:

@@ -5,9 +5,9 @@ it to the runtime; then note that it runs. Whatever was acquired is given back w
 waits for the disk: "running" is a fact that a power cut makes false.
 """
 
+import asyncio
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 from msgspec import structs
 
@@ -16,6 +16,7 @@ from sampan.containers import (
     die,
     health,
     links,
+    log_driver,
     lookup,
     modes,
     networking,
@@ -23,7 +24,6 @@ from sampan.containers import (
     resolve,
     security,
     spec,
-    verify,
     volumes,
 )
 from sampan.containers.engine import Engine
@@ -33,12 +33,9 @@ from sampan.containers.needs import Process
 from sampan.errors import SampanError, Unavailable
 from sampan.networks import mode as network_mode
 from sampan.runtime.status import StartFailed
-from sampan.runtime.streams import LogOptions, Stdio
-from sampan.wire.containers import LogConfig
+from sampan.runtime.streams import Stdio
 
 NEVER_STARTED = 128
-LOG_BYTES = 100 << 20
-LOG_FILES = 5
 
 
 async def start(engine: Engine, reference: str) -> bool:
@@ -136,12 +133,13 @@ async def _run(engine: Engine, container: Container) -> Process:
         run = links.with_variables(engine, container)
         built = spec.build(run, points, options, lookups, host=engine.host, options=engine.options)
         built = cdi.inject(built, asked.device_requests or (), engine.options.cdi_spec_dirs)
+        log = await asyncio.to_thread(log_driver.options_of, container, engine.directory(container.id))
         process = await engine.runtime.start(
             container.id,
             built,
             rootfs=rootfs,
             stdio=stdio(container),
-            log=log_options(engine.directory(container.id), container.host.log_config),
+            log=log,
             streams=engine.parked.take(container.id),  # last: from here on the runtime owns their descriptors
         )
         undo.pop_all()
@@ -156,19 +154,6 @@ def stdio(container: Container) -> Stdio:
     rows, columns = container.host.console_size
     return Stdio(
         terminal=config.tty, stdin_open=config.open_stdin, stdin_once=config.stdin_once, rows=rows, columns=columns
-    )
-
-
-def log_options(directory: Path, asked: LogConfig) -> LogOptions:
-    """Where the output is kept. Files rotate even when nobody said so: a log must not fill the disk."""
-    if asked.type == "none":
-        return LogOptions(directory="")
-    words = asked.config or {}
-    size = verify.log_size(words["max-size"]) if words.get("max-size") else LOG_BYTES
-    return LogOptions(
-        directory=str(directory),
-        max_size=size if size > 0 else LOG_BYTES,
-        max_files=int(words["max-file"]) if words.get("max-file") else LOG_FILES,
     )
 
 

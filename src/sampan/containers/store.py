@@ -20,6 +20,7 @@ from sampan.containers import (
     inspect,
     kill,
     listing,
+    log_driver,
     logs,
     pause,
     prune,
@@ -241,7 +242,7 @@ class Containers:
             until_ns=until_ns,
             tail=logs.parse_tail(tail),
             timestamps=timestamps,
-            details=details,
+            details=log_driver.details(container) if details else None,
             framed=not container.config.tty,
         )
         return container.config.tty, logs.logs(self.engine, container, wanted, follow=follow)

@@ -9,7 +9,18 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 
-from sampan.containers import capabilities, cdi, devices, limits, modes, mounts, security, signals, spec_process
+from sampan.containers import (
+    capabilities,
+    cdi,
+    devices,
+    limits,
+    log_driver,
+    modes,
+    mounts,
+    security,
+    signals,
+    spec_process,
+)
 from sampan.containers.host import Host, Options
 from sampan.errors import InvalidRequest, NotSupported
 from sampan.networks.mode import Mode
@@ -107,42 +118,7 @@ def _check_host(asked: HostConfig, options: Options) -> None:
         for binding in bindings or ():
             if binding.host_port:
                 check_port(binding.host_port)
-    _check_log(asked)
-
-
-def _check_log(asked: HostConfig) -> None:
-    driver, driver_options = asked.log_config.type, asked.log_config.config or {}
-    if driver not in ("", "json-file", "local", "none"):
-        raise InvalidRequest(f'error looking up logging plugin {driver}: plugin "{driver}" not found')
-    for name, value in driver_options.items() if driver != "none" else ():
-        if name in LATER_LOG_OPTIONS and value not in LATER_LOG_OPTIONS[name]:
-            raise NotSupported(f"the log option {name}={value} is not supported yet")
-        if name not in ("max-size", "max-file", *LATER_LOG_OPTIONS):
-            raise InvalidRequest(f"unknown log opt '{name}' for {driver or 'json-file'} log driver")
-    log_size(driver_options.get("max-size", "-1"))
-    if not driver_options.get("max-file", "1").isdecimal() or int(driver_options.get("max-file", "1")) < 1:
-        raise InvalidRequest("max-file cannot be less than 1")
-
-
-# Options of dockerd's drivers that have no effect here yet, with the values that ask for nothing.
-LATER_LOG_OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "compress": ("false",),
-    "mode": ("blocking",),
-    "max-buffer-size": (),
-    "labels": ("",),
-    "labels-regex": ("",),
-    "env": ("",),
-    "env-regex": ("",),
-    "tag": ("",),
-}
-
-
-def log_size(text: str) -> int:
-    """Bytes for `10m`, `1g`, …; -1 is without limit. Raises InvalidRequest."""
-    match = re.fullmatch(r"(-1|[0-9]+(?:\.[0-9]+)?) ?([kmgt]?)(?:i?b)?", text.lower())
-    if match is None:
-        raise InvalidRequest(f"invalid size: '{text}'")
-    return int(float(match[1]) * 1024 ** " kmgt".index(match[2] or " "))
+    log_driver.check(asked)
 
 
 def _check_text(config: ContainerConfig, asked: HostConfig) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sampan.containers.host import CDI_SPEC_DIRS
+from sampan.containers.log_driver import DRIVERS as LOG_DRIVERS
 from sampan.daemon.arguments import Value, differences, parse, read
 from sampan.daemon.config_registries import PROXIES, registry_settings, table_text
 from sampan.daemon.flags import BY_FILE_KEY, COMMAND_LINE_ONLY, FLAGS, Flag, Kind
@@ -25,7 +26,6 @@ STORAGE_DRIVERS = {"": "", "erofs": "erofs", "directory": "directory", "overlay2
 """Accepted storage drivers; "" is the best that the kernel can do, which is what overlay2 means elsewhere."""
 
 LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
-LOG_DRIVERS = ("json-file", "local", "none")
 OWN_RUNTIME = "sampan"
 _FILE_LIMIT = 1 << 20
 

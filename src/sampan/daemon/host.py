@@ -14,7 +14,8 @@ from typing import Any
 from sampan import __version__
 from sampan.api.about import About
 from sampan.containers.host import Host
-from sampan.daemon.config import LOG_DRIVERS, Config
+from sampan.containers.log_driver import DRIVERS as LOG_DRIVERS
+from sampan.daemon.config import Config
 
 ENGINE_ID = "engine-id"
 _CGROUP_VERSION = {"legacy": "1", "hybrid": "1", "unified": "2"}

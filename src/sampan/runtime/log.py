@@ -7,7 +7,8 @@ left for the next look. Lines are cut here, on request, and never by the writer.
 import os
 from collections.abc import Iterable, Iterator
 
-from sampan.runtime.log_format import HEAD, OVERHEAD, STDERR, STDOUT, TAIL, Entry, file_name
+from sampan.runtime import log_files
+from sampan.runtime.log_format import HEAD, OVERHEAD, STDERR, STDOUT, TAIL, Entry
 
 CHUNK = 1 << 20
 MAX_LINE = 16 << 10  # a longer line is cut there, as docker's loggers do
@@ -40,15 +41,29 @@ def read_log(
             os.close(fd)
 
 
-def open_files(directory: str) -> list[int]:
-    """Descriptors of the log's files, oldest first. A rotation meanwhile is seen and begun again."""
+def open_files(directory: str, *, compressed: bool = True) -> list[int]:
+    """Descriptors of the log's files, oldest first. A rotation meanwhile is seen and begun again.
+
+    Without `compressed` only those that a reader may have open already: the same files, told apart by their inodes.
+    """
+    try:
+        parent = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return []
+    try:
+        return _open_files(parent, compressed)
+    finally:
+        os.close(parent)
+
+
+def _open_files(parent: int, compressed: bool) -> list[int]:
     while True:
         fds: list[int] = []
         seen: list[tuple[int, int]] = []
         age = 0
         while True:
             try:
-                fd = os.open(f"{directory}/{file_name(age)}", os.O_RDONLY | os.O_CLOEXEC)
+                fd = log_files.open_age(parent, age, compressed=compressed)
             except FileNotFoundError:
                 break
             found = os.fstat(fd)

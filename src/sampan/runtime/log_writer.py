@@ -6,7 +6,9 @@ said in the log once there is room again.
 
 import os
 
-from sampan.runtime.log_format import STDERR, file_name, frame, whole_size
+from sampan.runtime import log_files
+from sampan.runtime.log_format import STDERR, frame, whole_size
+from sampan.runtime.log_lines import Forwarder
 from sampan.runtime.streams import LogOptions
 
 
@@ -17,6 +19,7 @@ class LogWriter:
         self._options = options
         self._directory = os.open(options.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._lost = 0
+        self._forward = Forwarder(options.forward) if options.forward else None
         self.generation = 0
         self._open()
 
@@ -28,7 +31,9 @@ class LogWriter:
             os.ftruncate(self.fd, self.size)
 
     def append(self, stream: int, time_ns: int, payload: bytes) -> bool:
-        """Keep one read; False when the disk would not take it."""
+        """Keep one read, and send it on; False when the disk would not take it."""
+        if self._forward:
+            self._forward.feed(stream, time_ns, payload)
         parts = frame(stream, time_ns, payload)
         wanted = sum(map(len, parts))
         if self.size + wanted > self._options.max_size and self.size:
@@ -59,15 +64,7 @@ class LogWriter:
 
     def _rotate(self) -> None:
         try:
-            for age in range(self._options.max_files - 1, 0, -1):
-                try:
-                    os.rename(
-                        file_name(age - 1), file_name(age), src_dir_fd=self._directory, dst_dir_fd=self._directory
-                    )
-                except FileNotFoundError:
-                    continue
-            if self._options.max_files == 1:
-                os.unlink("log", dir_fd=self._directory)
+            log_files.shift(self._directory, self._options.max_files, compress=self._options.compress)
         except OSError:
             return  # the log goes on growing; losing output would be worse
         # Readers that lag behind hold the old file open themselves (output.py).
@@ -78,27 +75,24 @@ class LogWriter:
     def open_generation(self, generation: int) -> int | None:
         """A descriptor to read the file of that generation by; None if it has been rotated away."""
         try:
-            name = file_name(self.generation - generation)
-            return os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self._directory)
+            return log_files.open_age(self._directory, self.generation - generation)
         except FileNotFoundError:
             return None
 
     def oldest_generation(self) -> int:
         """The oldest file that is still there; files from before this writer have negative numbers."""
         age = 0
-        while age + 1 < self._options.max_files and self._exists(age + 1):
+        while age + 1 < self._options.max_files and log_files.exists(self._directory, age + 1):
             age += 1
         return self.generation - age
 
-    def _exists(self, age: int) -> bool:
-        try:
-            os.stat(file_name(age), dir_fd=self._directory, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return True
-
     def keep_only_if(self, needed: bool) -> None:
         """A log is kept whether or not a reader needs it; its stand-in without a log is not (Spool)."""
+
+    def finish(self) -> None:
+        """No more output will come: send on what has no end yet."""
+        if self._forward:
+            self._forward.close()
 
     def close(self) -> None:
         """Let go of the files."""
@@ -146,6 +140,9 @@ class Spool:
             os.ftruncate(self.fd, 0)
             self.size = 0
         self._needed = needed
+
+    def finish(self) -> None:
+        """Nobody else is waiting for the end."""
 
     def close(self) -> None:
         """Let go of the file, which then is gone."""

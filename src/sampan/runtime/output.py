@@ -146,6 +146,7 @@ class Output:
             self._reactor.forget(fd)
             os.close(fd)
         self._pipes.clear()
+        self._log.finish()
         self._closing = True
         for reader in [reader for reader in self.readers if not reader.behind]:
             self.remove(reader)

@@ -40,7 +40,7 @@ from sampan.runtime.session import Session
 from sampan.runtime.status import StartFailed
 from sampan.runtime.stdio import Pipes, make_pipes
 from sampan.runtime.steps import sentence
-from sampan.runtime.streams import LogOptions, Stdio, Stream, stream_from_json
+from sampan.runtime.streams import LogOptions, Stdio, Stream, log_options_from_json, stream_from_json
 
 SPOOL_LIMIT = 1 << 20
 FORGET_SECONDS = 5.0  # how long the shim stays for an engine that is connected but has not yet noted the exit
@@ -243,7 +243,7 @@ def main(message: Message, engine: socket.socket, streams: list[int]) -> NoRetur
         directory = os.open(message["directory"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         plan = container_from_json(message["plan"])
         places.mount_all(message["places"])
-        shim = Shim(plan, Stdio(**message["stdio"]), LogOptions(**message["log"]), directory)
+        shim = Shim(plan, Stdio(**message["stdio"]), log_options_from_json(message["log"]), directory)
         if order := message.get("program"):
             shim.hand_over(OciDriver(plan, shim.cgroup, order, directory, message["directory"]))
         shim.start([stream_from_json(s, fd) for s, fd in zip(message["streams"], streams, strict=True)])

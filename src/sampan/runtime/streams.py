@@ -6,6 +6,8 @@ Plain values that cross from the engine to the shim: how stdio is made, where th
 from dataclasses import dataclass
 from typing import Any
 
+from sampan.runtime.log_lines import Destination
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stdio:
@@ -25,11 +27,22 @@ class Stdio:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogOptions:
-    """Where a container's output is kept: `max_files` files of `max_size` bytes in `directory`; "" keeps none."""
+    """Where a container's output is kept: `max_files` files of `max_size` bytes in `directory`; "" keeps none.
+
+    `compress`: files that were rotated twice are. `forward`: who gets each line besides.
+    """
 
     directory: str = ""
     max_size: int = 100 << 20
     max_files: int = 5
+    compress: bool = False
+    forward: Destination | None = None
+
+
+def log_options_from_json(data: dict[str, Any]) -> LogOptions:
+    """The options that a request describes."""
+    forward = data.get("forward")
+    return LogOptions(**{**data, "forward": Destination(**forward) if forward else None})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -205,7 +205,6 @@ def test_dockerds_sentence_for_the_config(config: dict[str, Any], sentence: str)
     [
         ({"Links": ["a:b"]}, {}),
         ({"StorageOpt": {"size": "1G"}}, {}),
-        ({"LogConfig": {"Type": "json-file", "Config": {"mode": "non-blocking"}}}, {}),
         ({"SecurityOpt": ["writable-cgroups=true"]}, {}),
     ],
 )
