@@ -217,3 +217,16 @@ async def test_a_flood_from_one_container_leaves_the_others_their_turn() -> None
             assert addresses(await ask(other_fd, "web")) == ["10.1.0.2"]
             assert asyncio.get_running_loop().time() - before < 2
         resolvers.close_all()
+
+
+async def test_a_container_may_serve_names_itself() -> None:
+    """Port 53 of every address is free for a name server inside, and 127.0.0.11 answers beside it."""
+    async with namespace() as (fd, path):
+        resolvers = Resolvers()
+        named(resolvers)
+        await resolvers.open("c", path, SEATS, [])
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            with netns.inside(fd, lambda kind=kind: bound(kind, "0.0.0.0")):  # type: ignore[misc]
+                assert addresses(await ask(fd, "web")) == ["10.1.0.2"]
+                assert addresses(await ask(fd, "web", tcp=True)) == ["10.1.0.2"]
+        resolvers.close_all()

@@ -1,8 +1,9 @@
 """How is 127.0.0.11 served to one container?
 
-On two sockets inside the container's network namespace, whose copies the container's shim keeps: what is asked while no
-daemon runs waits in them, and the next daemon answers it. A container that asks without end is read in turns with
-everything else that the daemon does, and has a bounded number of connections and of questions under way.
+On two sockets inside the container's network namespace, to which `dns_redirect.py` leads port 53, and whose copies the
+container's shim keeps: what is asked while no daemon runs waits in them, and the next daemon answers it. A container
+that asks without end is read in turns with everything else that the daemon does, and has a bounded number of
+connections and of questions under way.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from typing import Any
 
 from sampan.networks.dns_answer import PLAIN_UDP, Answers, datagram_limit, server_failure, truncated
 from sampan.networks.dns_forward import Forwarder
+from sampan.networks.dns_redirect import redirect
 
 ADDRESS = "127.0.0.11"
 PORT = 53
@@ -136,14 +138,28 @@ class Resolver:
 
 
 def open_sockets() -> Sockets:
-    """Both sockets, in the network namespace of the calling thread, whose loopback device is up. Raises OSError."""
+    """Both sockets, in the network namespace of the calling thread, whose loopback device is up. Raises OSError.
+
+    They listen on any ports, to which rules lead; on port 53 itself where the kernel has no rules.
+    """
+    sockets = _bound(0)
+    try:
+        redirect(ADDRESS, PORT, udp=sockets.udp.getsockname()[1], tcp=sockets.tcp.getsockname()[1])
+    except OSError as error:
+        log.debug("resolver on port 53 itself error=%s", error)
+        sockets.close()
+        return _bound(PORT)
+    return sockets
+
+
+def _bound(port: int) -> Sockets:
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
     tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
         udp.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, WAITING_BYTES)
-        udp.bind((ADDRESS, PORT))
+        udp.bind((ADDRESS, port))
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        tcp.bind((ADDRESS, PORT))
+        tcp.bind((ADDRESS, port))
         tcp.listen(BACKLOG)
     except OSError:
         udp.close()
