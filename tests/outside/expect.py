@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from engine import Result
 
 OUTSIDE = os.environ.get("SAMPAN_TEST_SOCK", "")  # an engine that runs already
-IMAGE = "sampan-test:latest"
+IMAGE = f"sampan-test:{os.getpid()}" if OUTSIDE else "sampan-test:latest"  # others may test the same engine
 LABEL = f"sampan-test={os.getpid()}"
 ONCE = ("run", "--rm", "--network", "none")
 DETACHED = ("run", "-d", "--network", "none")

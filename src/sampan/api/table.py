@@ -78,6 +78,8 @@ ROUTES = (
     Route("POST", "/containers/{name}/restart", containers.restart),
     Route("POST", "/containers/{name}/start", containers.start),
     Route("POST", "/containers/{name}/stop", containers.stop),
+    Route("POST", "/containers/{name}/publish", containers.publish),
+    Route("POST", "/containers/{name}/unpublish", containers.unpublish),
     Route("POST", "/containers/{name}/unpause", containers.unpause),
     Route("POST", "/containers/{name}/update", containers.update),
     Route("POST", "/containers/{name}/wait", streams.wait, WATCHES),

@@ -81,10 +81,8 @@ def candidates(call: Call) -> list[tuple[str, str]]:
 def command_of(words: list[str]) -> tuple[str, list[str]]:
     """The command that the words name, "" for none yet, and the words after it."""
     if words and words[0] in COMMANDS:
-        if not COMMANDS[words[0]].place:
-            member = " ".join(words[:2])
-            return (member, words[2:]) if len(words) > 1 and member in COMMANDS else (words[0], words[1:])
-        return words[0], words[1:]
+        member = " ".join(words[:2])
+        return (member, words[2:]) if len(words) > 1 and member in COMMANDS else (words[0], words[1:])
     return "", words
 
 

@@ -25,6 +25,8 @@ def command_help(program: str, name: str, entry: Entry, command: Command) -> str
     aliases = aliases_of(name)
     if aliases:
         parts.append("Aliases:\n  " + ", ".join(f"{program} {alias}" for alias in aliases))
+    if members := children(name):
+        parts.append("Commands:\n" + render_entries(members))
     if any(not flag.hidden for flag in command.flags):
         parts.append("Options:\n" + render_flags(command.flags))
     return "\n\n".join(parts) + "\n"

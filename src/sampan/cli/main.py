@@ -80,10 +80,13 @@ def find(words: list[str]) -> tuple[str, Entry | None, list[str]]:
     """(name, entry, remaining words); no entry for a group without command, or an unknown command."""
     name = words[0] if words else ""
     entry = COMMANDS.get(name) if " " not in name else None
-    if entry is None or entry.place:
-        return name, entry, words[1:] if entry else words
+    if entry is None:
+        return name, entry, words
+    # A command may have members, too: `port publish web 8080:80` beside `port web`.
     if len(words) > 1 and (member := COMMANDS.get(f"{name} {words[1]}")) is not None:
         return f"{name} {words[1]}", member, words[2:]
+    if entry.place:
+        return name, entry, words[1:]
     return name, None, words[1:]
 
 

@@ -97,6 +97,8 @@ COMMANDS: dict[str, Entry] = {
     "logs": LOGS,
     "pause": PAUSE,
     "port": PORT,
+    "port publish": Entry("port:PUBLISH", "Publish ports of a container, running or not"),
+    "port unpublish": Entry("port:UNPUBLISH", "Publish ports of a container no longer"),
     "rename": RENAME,
     "restart": RESTART,
     "rm": RM,

@@ -54,11 +54,12 @@ async def _join_now(engine: Engine, container: Container, network: Network, sett
 
 def check(engine: Engine, container: Container, network: Network, settings: EndpointSettings) -> None:
     """Could this ever be? Raises InvalidRequest, Conflict, Forbidden, with dockerd's sentences."""
+    networking.check(settings)
     mode = network_mode.parse(container.host.network_mode, engine.networks.default)
-    if mode.container:
+    if mode.container or (mode.is_host and network.driver != "host"):
         raise Conflict("container sharing network namespace with another container or host cannot be connected "
                        "to any other network")  # fmt: skip
-    if mode.is_host or network.driver == "host":
+    if network.driver == "host":
         raise InvalidRequest("container cannot be disconnected from host network or connected to host network")
     if network.driver == "null" and container.networks:
         raise InvalidRequest(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from sampan.containers import defaults, modes, names, networking, verify, volumes
+from sampan.containers import defaults, links, modes, names, networking, verify, volumes
 from sampan.containers.engine import Engine
 from sampan.containers.model import Container
 from sampan.errors import InvalidRequest, NotFound
@@ -27,7 +27,7 @@ async def create(engine: Engine, name: str | None, request: ContainerCreate, pla
     asked, warnings = verify.settle(
         request.config, request.host_config, network, host=engine.host, options=engine.options
     )
-    asked = _with_ids(engine, asked)
+    asked = links.settled(engine, _with_ids(engine, asked), network)
     image = await asyncio.to_thread(engine.images.find, request.config.image) if request.config.image else None
     if image is not None:
         check_platform(image, request.config.image, platform)
@@ -73,14 +73,24 @@ def _networks(engine: Engine, request: ContainerCreate) -> tuple[Mode, dict[str,
         return Mode(network="none"), {"none": EndpointSettings()}
     network = network_mode.parse(request.host_config.network_mode, engine.networks.default)
     endpoints = request.networking_config.endpoints_config or {}
-    found = networking.settings_of(network, endpoints)
-    if len(found) > 1 and not all(engine.networks.driver(engine.networks.find(name)).has_addresses for name in found):
+    found: dict[str, EndpointSettings] = {}
+    known = []
+    for reference, settings in networking.settings_of(network, endpoints).items():
+        try:
+            joins = engine.networks.find(reference)
+        except NotFound:
+            # As with dockerd it need be there only when the container starts. (A client that hears 404 pulls.)
+            found[reference] = settings
+            continue
+        found[joins.name] = settings
+        known.append(joins)
+    if len(found) > 1 and not all(engine.networks.driver(joins).has_addresses for joins in known):
         raise InvalidRequest(f"Container cannot be connected to network endpoints: {', '.join(found)}")
-    for name, settings in found.items():
-        wished = Container(
-            id="", name="", created_ns=0, image_id="", diff_ids=(), config=request.config, host=request.host_config
-        )
-        engine.networks.check(name, networking.wishes(wished, settings))
+    wished = Container(
+        id="", name="", created_ns=0, image_id="", diff_ids=(), config=request.config, host=request.host_config
+    )
+    for joins in known:
+        engine.networks.check(joins.name, networking.wishes(wished, found[joins.name]))
     return network, found
 
 

@@ -6,7 +6,7 @@ Docker's ContainerJSON (Engine API 1.51, `GET /containers/{id}/json`), field by 
 from collections.abc import Mapping
 from typing import Any
 
-from sampan.containers import health_state, log_driver, volumes
+from sampan.containers import health_state, links, log_driver, volumes
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Status
 from sampan.containers.model import Container, State
@@ -44,7 +44,7 @@ def inspect(engine: Engine, reference: str, size: bool) -> dict[str, Any]:
         "ProcessLabel": "",
         "AppArmorProfile": "",
         "ExecIDs": execs or None,
-        "HostConfig": to_dict(container.host),
+        "HostConfig": to_dict(container.host) | {"Links": links.shown(engine, container)},
         "GraphDriver": {"Data": None, "Name": engine.options.storage_driver},
         "Mounts": mounts(engine, container),
         "Config": to_dict(container.config),

@@ -5,7 +5,7 @@ link, taken when the container starts. On a user's network a link is one more na
 the resolver knows (`networks/dns_zone.py`).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from msgspec import structs
@@ -13,10 +13,11 @@ from msgspec import structs
 from sampan.containers import ports
 from sampan.containers.engine import Engine
 from sampan.containers.model import Container
-from sampan.errors import Conflict, InvalidRequest
+from sampan.errors import Conflict, InvalidRequest, NotFound, SampanError
+from sampan.networks.mode import Mode
+from sampan.wire.containers import HostConfig
 
 BRIDGE = "bridge"
-Port = tuple[int, str]
 
 NOT_PASSED_ON = ("HOME", "PATH", "HOSTNAME", "TERM")
 
@@ -30,17 +31,85 @@ def parse(text: str) -> tuple[str, str]:
     return name, (alias.rpartition("/")[2] if colon else name)
 
 
-def _linked(engine: Engine, container: Container) -> Iterator[tuple[Container, str, str]]:
-    """(container, alias, its address) of each link on the default network. Raises Conflict, NotFound."""
-    if BRIDGE not in container.networks:
+def settled(engine: Engine, asked: HostConfig, network: Mode) -> HostConfig:
+    """The host config with ids in place of names in its links, so that a rename does not matter later.
+
+    Raises InvalidRequest, also for a container that is not there. Links on a user's network stay as they were said:
+    there they may name what is to come.
+    """
+    if not asked.links:
+        return asked
+    if network.is_host:
+        raise InvalidRequest(
+            "conflicting options: host type networking can't be used with links. "
+            "This would result in undefined behavior"
+        )
+    pairs = [parse(text) for text in asked.links]
+    if network.network != BRIDGE:
+        return asked
+    found = []
+    for reference, alias in pairs:
+        try:
+            found.append(f"{engine.rows.find(reference).id}:{alias}")
+        except NotFound as error:
+            raise InvalidRequest(f"could not get container for {reference}: {error}") from None
+    return structs.replace(asked, links=found)
+
+
+def children(engine: Engine, container: Container) -> Iterator[tuple[Container, str]]:
+    """(container, alias) of each link on the default network to a container that is still there."""
+    settings = container.networks.get(BRIDGE)
+    if settings is None:
         return
-    settings = container.networks[BRIDGE]
     for text in (*(container.host.links or ()), *(settings.links or ())):
         reference, alias = parse(text)
-        child = engine.rows.find(reference)
-        endpoint = engine.networks.endpoints(child.id).get(BRIDGE)
-        if not child.state.is_running or endpoint is None:
+        try:
+            yield engine.rows.find(reference), alias
+        except SampanError:
+            continue  # it was removed, and the link with it
+
+
+def shown(engine: Engine, container: Container) -> list[str] | None:
+    """HostConfig.Links as inspect has it: `/CHILD:/PARENT/ALIAS`."""
+    return [f"/{child.name}:/{container.name}/{alias}" for child, alias in children(engine, container)] or None
+
+
+def names(engine: Engine) -> dict[str, list[str]]:
+    """Container id → the names that links give it, `PARENT/ALIAS`."""
+    found: dict[str, list[str]] = {}
+    for parent in engine.rows.all():
+        if parent.host.links:
+            for child, alias in children(engine, parent):
+                found.setdefault(child.id, []).append(f"/{parent.name}/{alias}")
+    return found
+
+
+async def remove(engine: Engine, reference: str) -> None:
+    """`rm --link PARENT/ALIAS`. Raises NotFound, and Conflict for what is a container's own name."""
+    parent_name, slash, alias = reference.removeprefix("/").partition("/")
+    if not slash:
+        engine.rows.find(reference)
+        raise Conflict("Conflict, cannot remove the default link name of the container")
+    try:
+        parent_id = engine.rows.find(parent_name).id
+    except NotFound:
+        raise NotFound(f"No such container: {reference}") from None
+    async with engine.lock(parent_id):
+        parent = engine.current(parent_id, reference)
+        kept = [text for text in parent.host.links or () if parse(text)[1] != alias]
+        if len(kept) == len(parent.host.links or ()):
+            raise NotFound(f"No such container: {reference}")
+        await engine.rows.save_durably(replace(parent, host=structs.replace(parent.host, links=kept or None)))
+
+
+def _linked(engine: Engine, container: Container) -> Iterator[tuple[Container, str, str]]:
+    """(container, alias, its address) of each link on the default network. Raises Conflict."""
+    for child, alias in children(engine, container):
+        if not child.state.is_running:
             raise Conflict(f"Cannot link to a non running container: /{child.name} AS /{container.name}/{alias}")
+        endpoint = engine.networks.endpoints(child.id).get(BRIDGE)
+        if endpoint is None:
+            raise Conflict(f"Cannot link to /{child.name}, as it does not belong to the default network")
         yield child, alias, endpoint.ipv4_address.partition("/")[0]
 
 
@@ -75,7 +144,6 @@ def environment(parent: Container, child: Container, alias: str, address: str) -
     if exposed:
         number, protocol = exposed[0]
         result.append(f"{prefix}_PORT={protocol}://{address}:{number}")
-    result += _ranges(prefix, exposed, address)
     for number, protocol in exposed:
         name = f"{prefix}_PORT_{number}_{protocol.upper()}"
         result += [
@@ -90,20 +158,3 @@ def environment(parent: Container, child: Container, alias: str, address: str) -
         if key not in NOT_PASSED_ON:
             result.append(f"{prefix}_ENV_{variable}")
     return result
-
-
-def _ranges(prefix: str, exposed: Sequence[Port], address: str) -> Iterable[str]:
-    """Runs of neighbouring ports."""
-    at = 0
-    while at < len(exposed):
-        end = at
-        while end + 1 < len(exposed) and exposed[end + 1] == (exposed[end][0] + 1, exposed[at][1]):
-            end += 1
-        if end > at:
-            (first, protocol), last = exposed[at], exposed[end][0]
-            name = f"{prefix}_PORT_{first}_{protocol.upper()}"
-            yield f"{name}_START={protocol}://{address}:{first}"
-            yield f"{name}_PORT_START={first}"
-            yield f"{name}_END={protocol}://{address}:{last}"
-            yield f"{name}_PORT_END={last}"
-        at = end + 1

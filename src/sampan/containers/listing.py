@@ -6,7 +6,7 @@ Docker's list of ContainerSummary (Engine API 1.51, `GET /containers/json`), new
 import time
 from typing import Any
 
-from sampan.containers import bindings, inspect, network_settings, status_text
+from sampan.containers import bindings, inspect, links, network_settings, status_text
 from sampan.containers import filters as filtering
 from sampan.containers.engine import Engine
 from sampan.containers.model import Container
@@ -37,6 +37,7 @@ class _Summaries:
         self._now_ns = time.time_ns()
         self._ids_by_name: dict[str, str] = {}
         self._image_sizes: dict[str, int] = {}
+        self._linked = links.names(engine)
 
     def of(self, container: Container) -> dict[str, Any]:
         """One ContainerSummary."""
@@ -44,7 +45,7 @@ class _Summaries:
         granted = self._engine.networks.endpoints(container.id).values()
         result: dict[str, Any] = {
             "Id": container.id,
-            "Names": [f"/{container.name}"],
+            "Names": [f"/{container.name}", *self._linked.get(container.id, ())],
             "Image": self._image_name(container),
             "ImageID": container.image_id,
             "Command": command(container.argv),

@@ -8,6 +8,7 @@ nothing to join.
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from sampan.containers import ports
 from sampan.containers.engine import Engine
@@ -78,6 +79,23 @@ def wishes(container: Container, settings: EndpointSettings) -> Wishes:
     )
 
 
+def check(settings: EndpointSettings) -> None:
+    """Are these addresses at all? Raises InvalidRequest with dockerd's sentences."""
+    addresses = settings.ipam_config
+    if addresses is None:
+        return
+    for word, text, version in (
+        ("IPv4 address", addresses.ipv4_address, 4),
+        ("IPv6 address", addresses.ipv6_address, 6),
+        *(("link-local IP address", text, 0) for text in addresses.link_local_ips or ()),
+    ):
+        try:
+            if text and ip_address(text).version != (version or ip_address(text).version):
+                raise ValueError
+        except ValueError:
+            raise InvalidRequest(f"invalid {word}: {text}") from None
+
+
 def settings_of(network: Mode, endpoints: Mapping[str, EndpointSettings | None]) -> dict[str, EndpointSettings]:
     """Network → settings of a container that is to be created: the network of its mode first, then the others by name.
 
@@ -89,6 +107,7 @@ def settings_of(network: Mode, endpoints: Mapping[str, EndpointSettings | None])
     for name, settings in endpoints.items():
         if settings is None:
             raise InvalidRequest(f"no EndpointSettings for {name}")
+        check(settings)
         found[network.network if name == "default" else name] = settings
     first = found.pop(network.network, EndpointSettings())
     return {network.network: first, **dict(sorted(found.items()))}

@@ -9,7 +9,7 @@ import logging
 import os
 from pathlib import Path
 
-from sampan.containers import stop
+from sampan.containers import links, stop
 from sampan.containers import volumes as held
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, Status, after
@@ -26,9 +26,9 @@ async def remove(engine: Engine, reference: str, *, force: bool, link: bool, vol
 
     With `volumes` its volumes that nobody named go, too, unless another container has them.
     """
-    container = engine.rows.find(reference)
     if link:
-        raise Conflict("Conflict, cannot remove the default link name of the container")
+        return await links.remove(engine, reference)
+    container = engine.rows.find(reference)
     if container.state.status is Status.REMOVING:
         raise Conflict(f"removal of container {reference} is already in progress")
     while True:

@@ -2,7 +2,7 @@
 
 On a network that a user made: the resolver is opened with the container's network stack, and copies of its sockets go
 to the shim. What the container is called on its networks is made known when it joins them. A network's option
-`sampan.network.dns=false` switches all of this off for it; a container that is on such networks only has the host's
+`com.sampan.network.dns=false` switches all of this off for it; a container that is on such networks only has the host's
 servers in /etc/resolv.conf, as on the default network.
 """
 
@@ -20,7 +20,7 @@ from sampan.networks.dns_zone import Entry, Seat
 from sampan.networks.model import Endpoint, Network
 from sampan.wire.containers import EndpointSettings
 
-SWITCH = "sampan.network.dns"
+SWITCH = "com.sampan.network.dns"
 KEPT = "resolver"
 
 log = logging.getLogger(__name__)

@@ -24,6 +24,7 @@ from sampan.containers import (
     logs,
     pause,
     prune,
+    publish,
     recover,
     remove,
     rename,
@@ -43,6 +44,7 @@ from sampan.containers.health_rows import SCHEMA as HEALTH_SCHEMA
 from sampan.containers.health_rows import HealthRows
 from sampan.containers.host import Host, Options
 from sampan.containers.needs import ImageStore, Runtime, Snapshots
+from sampan.containers.publish import Bindings
 from sampan.containers.rows import SCHEMA as CONTAINER_SCHEMA
 from sampan.containers.rows import Rows
 from sampan.db import Database
@@ -158,6 +160,14 @@ class Containers:
     async def disconnect(self, network: str, reference: str, *, force: bool = False) -> None:
         """Take it off a network."""
         await disconnect.disconnect(self.engine, network, reference, force=force)
+
+    async def publish(self, reference: str, ports: Bindings) -> dict[str, Any]:
+        """Publish more of its ports; where all of them are to be reached."""
+        return await publish.publish(self.engine, reference, ports)
+
+    async def unpublish(self, reference: str, ports: Bindings) -> dict[str, Any]:
+        """Publish ports of it no longer; where the others are to be reached."""
+        return await publish.unpublish(self.engine, reference, ports)
 
     async def prune(self, filters: Filters) -> dict[str, Any]:
         """Remove all that do not run."""

@@ -184,7 +184,6 @@ def check_sysctls(sysctls: Mapping[str, str], *, network: Mode, ipc_mode: str) -
 
 def _refuse_what_is_missing(config: ContainerConfig, asked: HostConfig) -> None:
     missing: Iterable[tuple[object, str]] = (
-        (asked.links, "links between containers are not supported"),
         (asked.storage_opt, "--storage-opt is not supported yet"),
         (asked.cgroup, "sharing a cgroup with another container is not supported"),
     )

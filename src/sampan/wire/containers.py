@@ -76,6 +76,12 @@ class PortBinding(Struct, frozen=True, kw_only=True):
     host_port: str = field(default="", name="HostPort")
 
 
+class PortsBody(Struct, rename="pascal", frozen=True, kw_only=True):
+    """The body of `POST /containers/{id}/publish` and `unpublish`: container port → places on the host."""
+
+    port_bindings: dict[str, list[PortBinding] | None] | None = None
+
+
 class RestartPolicy(Struct, rename="pascal", frozen=True, kw_only=True):
     """`RestartPolicy`: no, always, unless-stopped, on-failure[:count]."""
 

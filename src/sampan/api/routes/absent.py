@@ -37,8 +37,6 @@ async def registry(engine: "Engine", call: Call) -> web.StreamResponse:
     raise NotSupported("registries are not supported by this engine yet: use load, save and import")
 
 
-
-
 async def plugin_list(engine: "Engine", call: Call) -> web.StreamResponse:
     """`GET /plugins`: there are none."""
     return reply.json([])

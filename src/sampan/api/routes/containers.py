@@ -13,7 +13,7 @@ from sampan.containers.commit import Wish
 from sampan.errors import InvalidRequest
 from sampan.images.importing import import_reference
 from sampan.wire.bodies import decode
-from sampan.wire.containers import ContainerConfig, HostConfig, decode_create
+from sampan.wire.containers import ContainerConfig, HostConfig, PortsBody, decode_create
 from sampan.wire.versions import Version
 
 if TYPE_CHECKING:
@@ -121,6 +121,18 @@ async def commit(engine: "Engine", call: Call) -> web.StreamResponse:
     )
     image_id = await engine.containers.commit(call.text("container"), wish, engine.images.commit)
     return reply.json({"Id": image_id}, status=201)
+
+
+async def publish(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /containers/{id}/publish`, which Docker does not have: publish ports of a container that is there."""
+    asked = await call.body(PortsBody)
+    return reply.json({"Ports": await engine.containers.publish(call.name, asked.port_bindings or {})})
+
+
+async def unpublish(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /containers/{id}/unpublish`, which Docker does not have, either."""
+    asked = await call.body(PortsBody)
+    return reply.json({"Ports": await engine.containers.unpublish(call.name, asked.port_bindings or {})})
 
 
 async def remove(engine: "Engine", call: Call) -> web.StreamResponse:

@@ -124,6 +124,6 @@ COMMAND = Command(
     details=(
         "Options of the bridge driver (-o): com.docker.network.bridge.name, .enable_icc, .enable_ip_masquerade,\n"
         ".host_binding_ipv4, .gateway_mode_ipv4 and _ipv6 (nat, routed, isolated), com.docker.network.driver.mtu;\n"
-        "sampan.network.dns=false switches the resolver at 127.0.0.11 off for the network's containers."
+        "com.sampan.network.dns=false switches the resolver at 127.0.0.11 off for the network's containers."
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sampan.cli.command import Call, Command
 from sampan.cli.create.flags import listed
-from sampan.cli.create.network import endpoint, rate_options
+from sampan.cli.create.network import RATES, endpoint, rate_options
 from sampan.cli.flags import LIST, NUMBER, SWITCH, TEXT, Flag
 from sampan.client.engine import named
 
@@ -21,7 +21,7 @@ def connect(call: Call) -> int:
     for flag in ("ip", "ip6", "alias", "link-local-ip", "link", "driver-opt", "gw-priority"):
         if options[flag]:
             asked[flag] = options[flag]
-    rates = rate_options({name: options[name] for name in ("rate", "burst") if options[name]})
+    rates = rate_options({name: options[name] for name in RATES})
     if rates:
         asked["driver-opt"] = [*asked.get("driver-opt", ()), *rates]
     settings = endpoint(asked)
@@ -48,14 +48,18 @@ CONNECT = Command(
     most=2,
     flags=(
         Flag("alias", LIST, "Add network-scoped alias for the container"),
-        Flag("burst", TEXT, "Bytes that may pass at once before --rate holds, such as 128k"),
+        Flag("burst", TEXT, "Bytes that may pass at once before the rate counts, such as 128k"),
+        Flag("burst-in", TEXT, "The same for what the container receives"),
+        Flag("burst-out", TEXT, "The same for what the container sends"),
         Flag("driver-opt", LIST, "Driver options for the network"),
         Flag("gw-priority", NUMBER, "Highest gw-priority provides the default gateway; negative values too", default=0),
         Flag("ip", TEXT, 'IPv4 address (e.g., "172.30.100.104")'),
         Flag("ip6", TEXT, 'IPv6 address (e.g., "2001:db8::33")'),
         Flag("link", listed("network:read_link"), "Add link to another container"),
         Flag("link-local-ip", LIST, "Add a link-local address for the container"),
-        Flag("rate", TEXT, "Limit bandwidth in both directions, such as 10mbit; OUT/IN for two limits"),
+        Flag("rate", TEXT, "Bytes a second that the container may send and receive, such as 10m"),
+        Flag("rate-in", TEXT, "Bytes a second that the container may receive"),
+        Flag("rate-out", TEXT, "Bytes a second that the container may send"),
     ),
 )
 DISCONNECT = Command(

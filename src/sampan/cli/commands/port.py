@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sampan.cli.command import Call, Command, Failure
+from sampan.cli.command import ANY, Call, Command, Failure
 from sampan.cli.ports import host
 from sampan.client.engine import named
 
@@ -37,4 +37,41 @@ def address(binding: dict[str, str]) -> str:
     return f"{host(binding['HostIp'])}:{binding['HostPort']}"
 
 
+def change(call: Call) -> int:
+    """Publish ports of a container that is there, or publish them no longer; what is published then is shown."""
+    from sampan.cli.create.ports import bindings
+
+    name, *specs = call.arguments
+    verb = call.name.rpartition(" ")[2]
+    body = {"PortBindings": named_ports(specs) if verb == "unpublish" else bindings(specs)}
+    ports = call.engine.post(named("containers", name, verb), body=body)["Ports"]
+    for port, places in ports.items():
+        for each in places or ():
+            call.out.line(f"{port} -> {address(each)}")
+    return 0
+
+
+def named_ports(specs: list[str]) -> dict[str, list[dict[str, str]]]:
+    """The ports that `unpublish` names: 80/udp for all places of a port, 8080:80 for one of them."""
+    from sampan.cli.create.ports import bindings
+
+    found = bindings(specs)
+    return {port: [place for place in places if place["HostPort"] or place["HostIp"]] for port, places in found.items()}
+
+
+SPECS = "CONTAINER [IP:][HOST_PORT:]PORT[/PROTO] [...]"
+PUBLISH = Command(
+    SPECS,
+    change,
+    least=2,
+    most=ANY,
+    details="The container may be running: its other ports and connections are not interrupted.",
+)
+UNPUBLISH = Command(
+    SPECS,
+    change,
+    least=2,
+    most=ANY,
+    details="PORT alone takes the port away wherever it is published.",
+)
 COMMAND = Command("CONTAINER [PRIVATE_PORT[/PROTO]]", run, least=1, most=2)

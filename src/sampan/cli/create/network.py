@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 PER_NETWORK_FLAGS = ("network-alias", "ip", "ip6", "link-local-ip", "mac-address", "link")
+RATES = ("rate", "rate-in", "rate-out", "burst", "burst-in", "burst-out")
 NOT_USER_DEFINED = ("default", "bridge", "host", "none")
 EMPTY_ENDPOINT: dict[str, Any] = {
     "IPAMConfig": None,
@@ -31,7 +32,7 @@ EMPTY_ENDPOINT: dict[str, Any] = {
 
 
 def read_network(text: str) -> dict[str, Any]:
-    """`NAME`, or `name=NAME,alias=…,ip=…,rate=10mbit,driver-opt=key=value`. Raises ValueError."""
+    """`NAME`, or `name=NAME,alias=…,ip=…,rate=10m,driver-opt=key=value`. Raises ValueError."""
     if not text:
         raise ValueError("no name set for network")
     if "=" not in text:
@@ -46,7 +47,7 @@ def read_network(text: str) -> dict[str, Any]:
             network["target"] = value
         elif key in ("alias", "link-local-ip", "driver-opt"):
             network.setdefault(key, []).append(value)
-        elif key in ("ip", "ip6", "mac-address", "rate", "burst"):
+        elif key in ("ip", "ip6", "mac-address", *RATES):
             network[key] = value
         elif key == "gw-priority":
             network[key] = int(value)
@@ -60,8 +61,14 @@ def read_network(text: str) -> dict[str, Any]:
 
 
 def rate_options(network: dict[str, Any]) -> list[str]:
-    """The driver options for `rate` and `burst`, which docker does not have."""
-    return [f"sampan.network.{key}={network[key]}" for key in ("rate", "burst") if network.get(key)]
+    """The driver options for limits of bandwidth, which docker does not have; `rate` alone is for both directions."""
+    found = []
+    for kind in ("rate", "burst"):
+        for way in ("in", "out"):
+            value = network.get(f"{kind}-{way}") or network.get(kind)
+            if value:
+                found.append(f"com.sampan.network.{kind}.{way}={value}")
+    return found
 
 
 def endpoints_config(options: Options) -> dict[str, Any]:
