@@ -10,7 +10,7 @@ import pytest
 TESTS = Path(__file__).parent
 SOURCE = TESTS.parent / "src" / "sampan"
 REGISTRY = tomllib.loads((TESTS / "security.toml").read_text())
-ROWS = [*(f"A{number:02}" for number in range(1, 48)), *(f"C{number:02}" for number in range(1, 16))]
+ROWS = [*(f"A{number:02}" for number in range(1, 48)), *(f"C{number:02}" for number in range(1, 25))]
 
 
 def functions(path: Path) -> dict[str, str]:

@@ -216,7 +216,8 @@ class ImageStore:
                 if tagged_ns:
                     cursor.execute("UPDATE images SET tagged_ns = ? WHERE id = ?", (tagged_ns, image_id))
         image = self.by_id(image_id)
-        assert image is not None
+        if image is None:
+            raise Unavailable(f"{image_id} was removed as soon as it was there: try again")
         return image
 
     def name(self, reference: Reference, image_id: Digest, tagged_ns: int) -> None:

@@ -8,6 +8,7 @@
 A layer is there or it is not: it appears by one rename, after its bytes are on disk, and goes by one.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -228,12 +229,17 @@ class Layers:
             os.close(directory)
 
     def _publish(self, name: str, final: str) -> None:
-        try:
-            os.rename(name, final, src_dir_fd=self._root_fd, dst_dir_fd=self._root_fd)
-        except OSError:
-            # A directory that is not empty cannot be replaced: the same layer, ingested before or at the same time.
-            if not os.path.isdir(self._root / final):
-                raise
+        while True:
+            try:
+                os.rename(name, final, src_dir_fd=self._root_fd, dst_dir_fd=self._root_fd)
+                break
+            except OSError as error:
+                # A directory that is not empty cannot be replaced: the same layer, ingested before or at the same time.
+                if os.path.isdir(self._root / final):
+                    break
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                # It was there a moment ago, and has been removed since: the name is free now.
         os.fsync(self._root_fd)
 
     def _require_unpacked(self, layer: Path) -> None:

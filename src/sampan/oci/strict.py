@@ -89,6 +89,13 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
+def _float(digits: str) -> float:
+    value = float(digits)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError("a number is too large")  # as Infinity it could not be written again
+    return value
+
+
 def _refuse_surrogates(value: Any, what: str) -> None:
     stack = [value]
     while stack:
@@ -105,4 +112,4 @@ def _refuse_surrogates(value: Any, what: str) -> None:
             stack.extend(item)
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer)
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_float)

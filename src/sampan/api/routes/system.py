@@ -38,9 +38,7 @@ async def info(engine: "Engine", call: Call) -> web.StreamResponse:
     """`GET /info`."""
     devices = await asyncio.to_thread(engine.containers.vendors_devices)
     listeners = engine.events.count
-    return reply.json(
-        info_body(engine.about, engine.containers.counts(), len(engine.images.all()), listeners, devices)
-    )
+    return reply.json(info_body(engine.about, engine.containers.counts(), len(engine.images.all()), listeners, devices))
 
 
 async def disk_usage(engine: "Engine", call: Call) -> web.StreamResponse:
