@@ -73,7 +73,7 @@ class Neighbourhood:
         """What the docker CLI printed; it must end with `code`."""
         done: Result = self.engine.docker(*arguments, timeout=timeout)
         assert code is None or done.code == code, f"{arguments}: exit {done.code}\n{done.stdout}{done.stderr}"
-        return (done.stdout + (done.stderr if code else "")).strip()
+        return (done.stdout + (done.stderr if done.code else "")).strip()
 
     def serve(self, name: str, *flags: str, ports: str = "80") -> str:
         """A container with servers on `ports`; its IPv4 address in its first network, if it has one."""
@@ -127,6 +127,11 @@ class Neighbourhood:
         )  # fmt: skip
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done.stdout
+
+    def mac(self, interface: str) -> str:
+        """The hardware address of one of the host's interfaces."""
+        said = self.shell(self.host, "ip", "-o", "link", "show", "dev", interface)
+        return said.partition("link/ether ")[2].split()[0]
 
     def elements(self, name: str) -> list[bytes]:
         """The keys of one of the engine's sets, as the kernel has them."""

@@ -5,6 +5,7 @@ namespace is there before the program, `sampan.networks.sandbox` says how; who s
 nothing to join.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ from ipaddress import ip_address
 from sampan.containers import ports
 from sampan.containers.engine import Engine
 from sampan.containers.model import Container
-from sampan.errors import InvalidRequest
+from sampan.errors import InvalidRequest, SampanError
 from sampan.networks import sandbox as sandboxes
 from sampan.networks.mode import Mode
 from sampan.networks.model import Endpoint, Sandbox, Wishes
 from sampan.networks.sandbox import Held
 from sampan.wire.containers import EndpointSettings
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,15 @@ async def join(engine: Engine, container: Container, network: Mode, undo: ExitSt
 
 
 async def take_up(engine: Engine, container: Container, pid: int) -> None:
-    """After a restart of the engine: a container that went on keeps what it had."""
+    """After a restart of the engine: a container that went on keeps what it had.
+
+    One that ended meanwhile is about to be buried; one whose networks cannot be put right runs on all the same.
+    """
     sandbox = sandboxes.of_process(container.id, pid, name=container.name)
-    await engine.networks.restore(sandbox, container.networks)
+    try:
+        await engine.networks.restore(sandbox, container.networks)
+    except (SampanError, OSError) as error:
+        log.warning("networks not put right container=%s error=%s", container.id, error)
 
 
 async def _own_stack(engine: Engine, container: Container) -> Held | None:
