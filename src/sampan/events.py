@@ -44,6 +44,7 @@ class Events:
         self._lock = threading.Lock()
         self._ring: deque[Event] = deque(maxlen=RING_SIZE)
         self._subscribers: set[_Subscriber] = set()
+        self.total = 0
 
     def publish(
         self, type: str, action: str, id: str, attributes: Mapping[str, str] | None = None, time_ns: int | None = None
@@ -52,6 +53,7 @@ class Events:
         event = Event(type, action, id, dict(attributes or {}), time.time_ns() if time_ns is None else time_ns)
         with self._lock:
             self._ring.append(event)
+            self.total += 1
             for subscriber in self._subscribers:
                 if len(subscriber.queue) >= QUEUE_LIMIT:
                     subscriber.cut_off = True

@@ -6,6 +6,7 @@ nothing; each verb's story is in the file named after it.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +40,8 @@ class Engine:
     container changes from one status to another; never while waiting for its program. `execs`: by id, of running
     containers. `restarting`: ids of containers that stay, even with --rm, when they end. `start_again`: what to do with
     a container that its policy will start again, `restart_unhealthy`: with one that is to be restarted when unhealthy.
-    `watches`: the tasks that check containers. `in_use`: volume -> ids of the containers that run with it.
+    `watches`: the tasks that check containers. `counts`: how often what was done. `in_use`: volume -> ids of the
+    containers that run with it.
     """
 
     rows: Rows
@@ -61,6 +63,7 @@ class Engine:
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     restarting: set[str] = field(default_factory=set)
     watches: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
     start_again: Callable[[Container], None] = lambda container: None
     restart_unhealthy: Callable[[Container], None] = lambda container: None
     in_use: dict[str, set[str]] = field(default_factory=dict)

@@ -85,6 +85,8 @@ async def _watch(engine: Engine, container_id: str, words: list[str], check: Hea
         container = engine.rows.get(container_id)
         if container is None or not container.state.is_running:
             return
+        engine.counts["health_checks"] += 1
+        engine.counts["health_checks_failed"] += result.exit_code != 0
         before = engine.health.get(container_id) or Health()
         after = engine.health.save(container_id, health_state.judge(before, result, check, started_ns))
         if after.verdict is not before.verdict:

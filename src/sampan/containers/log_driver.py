@@ -110,6 +110,17 @@ def options_of(container: Container, directory: Path) -> LogOptions:
     )
 
 
+def bytes_in(directory: Path) -> int:
+    """What the log in `directory` takes on disk, rotated files included."""
+    total = 0
+    for path in directory.glob("log*"):
+        try:
+            total += path.stat().st_blocks * 512
+        except FileNotFoundError:
+            continue  # rotated away meanwhile
+    return total
+
+
 def destination(container: Container, asked: LogConfig) -> Destination | None:
     """The log daemon that gets every line; None for drivers without one. Raises InvalidRequest if it is not there."""
     words = asked.config or {}

@@ -22,6 +22,7 @@ from sampan.containers import (
     listing,
     log_driver,
     logs,
+    metrics,
     pause,
     prune,
     publish,
@@ -55,6 +56,7 @@ from sampan.volumes.store import Volumes
 from sampan.wire.containers import ContainerCreate, EndpointSettings, HostConfig
 from sampan.wire.exec import ExecCreate
 from sampan.wire.filters import Filters
+from sampan.wire.metrics import Family
 
 __all__ = ["SCHEMA", "Containers"]
 
@@ -216,6 +218,14 @@ class Containers:
     def stats(self, reference: str, *, stream: bool, one_shot: bool = False) -> AsyncIterator[dict[str, Any]]:
         """What it uses, once or every second."""
         return stats.stats(self.engine, reference, stream=stream, one_shot=one_shot)
+
+    def log_bytes(self) -> int:
+        """What the logs of all containers take on disk."""
+        return sum(log_driver.bytes_in(self.engine.directory(each.id)) for each in self.engine.rows.all())
+
+    def metrics(self) -> Sequence[Family]:
+        """What is counted over time; may be called from any thread."""
+        return metrics.families(self.engine)
 
     def top(self, reference: str, arguments: str = "") -> dict[str, Any]:
         """Its processes."""

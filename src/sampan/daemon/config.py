@@ -65,6 +65,7 @@ class Config:
     dns_search: tuple[str, ...]
     host_gateway_ip: str
     cdi_spec_dirs: tuple[str, ...]
+    metrics_addr: str
     registries: Settings
     networks: NetworkSettings
     shutdown_timeout: int
@@ -226,6 +227,7 @@ def _config(given: dict[str, Value], path: Path, environment: Mapping[str, str],
         dns_opts=tuple(value("dns-opt")),
         dns_search=tuple(value("dns-search")),
         host_gateway_ip=value("host-gateway-ip"),
+        metrics_addr=value("metrics-addr"),
         cdi_spec_dirs=tuple(str(_absolute(path, "cdi-spec-dir")) for path in value("cdi-spec-dir") or CDI_SPEC_DIRS),
         registries=registry_settings(value, environment),
         networks=network_settings(value),

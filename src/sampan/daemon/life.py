@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from sampan.api import tls
 from sampan.api.connection import Server
 from sampan.api.listen import Listener
-from sampan.daemon import notify
+from sampan.daemon import metrics, notify
 from sampan.daemon.assemble import Assembled, assemble
 from sampan.daemon.config import Config, configure
 from sampan.daemon.serve import Doors
@@ -47,6 +47,8 @@ async def _live(config: Config, listeners: Sequence[Listener]) -> None:
     server = Server(parts.app)
     doors = Doors(server)
     await doors.open(listeners, context)
+    if config.metrics_addr:
+        await doors.open_metrics(metrics.listen(config.metrics_addr, config.group), parts.app)
     # What has been made so far stays until the end: no need to look through it for garbage again and again.
     gc.collect()
     gc.freeze()

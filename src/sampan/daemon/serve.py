@@ -12,8 +12,10 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from sampan.api import tls
+from sampan.api.app import App
 from sampan.api.connection import Server
-from sampan.api.listen import BACKLOG, Listener
+from sampan.api.listen import BACKLOG, Listener, close_listeners
+from sampan.daemon import metrics
 
 _log = logging.getLogger("sampan.daemon")
 # accept(2) fails with these when descriptors or memory are short: waiting helps, retrying at once does not.
@@ -27,6 +29,7 @@ class Doors:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._plain: list[asyncio.Server] = []
+        self._own: list[Listener] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self, listeners: Sequence[Listener], context: ssl.SSLContext | None) -> None:
@@ -38,6 +41,11 @@ class Doors:
             else:
                 self._plain.append(await loop.create_server(self._server, sock=listener.socket, backlog=BACKLOG))
 
+    async def open_metrics(self, listener: Listener, app: App) -> None:
+        """Answer Prometheus, and nobody else, on this listener."""
+        self._plain.append(await metrics.serve(listener, app))
+        self._own.append(listener)
+
     async def close(self, seconds: float) -> None:
         """Let nobody in any more, give requests that run `seconds` to end, then cut all connections."""
         for door in self._plain:
@@ -46,6 +54,7 @@ class Doors:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        close_listeners(self._own)
 
     async def _accept_encrypted(self, listening: socket.socket, context: ssl.SSLContext) -> None:
         loop = asyncio.get_running_loop()

@@ -76,4 +76,4 @@ def test_sizes(text: str, size: int) -> None:
 def test_usage_shows_what_has_an_effect() -> None:
     assert "-H, --host list" in usage()
     assert "--tlsverify" in usage()
-    assert "--metrics-addr" not in usage()
+    assert "--rootless" not in usage()

@@ -100,7 +100,7 @@ def test_neither_flag_nor_file_wins(tmp_path: Path) -> None:
         ("--userns-remap=default", "not supported by this engine yet"),
         ("--mtu=14", "invalid MTU number"),
         ("--storage-driver=zfs", "not known; there is erofs, directory, overlay2"),
-        ("--log-driver=syslog", "not known"),
+        ("--log-driver=gelf", "not known"),
         ("--default-runtime=kata", "not known"),
         ("--data-root=relative", "an absolute path is expected"),
         ("--label=bad", "bad attribute format: bad"),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from sampan.cli.command import Call, Command, Failure
+from sampan.cli.command import Call, Command
 from sampan.cli.commands import ps, volumes
 from sampan.cli.commands.images import HEADERS as IMAGE_HEADERS
 from sampan.cli.commands.images import TABLE as IMAGES
 from sampan.cli.commands.images import image_row, named_as
 from sampan.cli.flags import SWITCH, Flag
-from sampan.cli.formats import FORMAT, show
+from sampan.cli.formats import FORMAT, inspect_template, show
 from sampan.cli.template.evaluate import Row
+from sampan.cli.template.functions import to_json
 from sampan.client.units import decimal_size
 
 TYPE_CHECKING = False
@@ -25,10 +26,13 @@ def run(call: Call) -> int:
     usage = call.engine.get("/system/df")
     if call.options["verbose"]:
         if call.options["format"]:
-            raise Failure("--format with --verbose is not in this version: leave one of them out")
-        show_details(call, usage)
+            show_by_format(call, usage)
+        else:
+            show_details(call, usage)
         return 0
     rows = [images_row(usage), containers_row(usage), volumes_row(usage), cache_row(usage)]
+    if "LogsSize" in usage and not call.options["format"]:
+        rows.insert(2, logs_row(usage))
     show(call, rows, HEADERS, default=TABLE, template=call.options["format"])
     return 0
 
@@ -65,6 +69,13 @@ def containers_row(usage: dict[str, Any]) -> Row:
     return summary("Containers", len(containers), len(containers) - len(stopped), size, reclaimable)
 
 
+def logs_row(usage: dict[str, Any]) -> Row:
+    """Logs go with their containers: nothing of them can go alone."""
+    containers = usage.get("Containers") or []
+    active = sum(each["State"] in ("running", "paused", "restarting") for each in containers)
+    return summary("Container Logs", len(containers), active, usage["LogsSize"], 0)
+
+
 def volumes_row(usage: dict[str, Any]) -> Row:
     """What no container mounts can go."""
     found = [volume.get("UsageData") or {"RefCount": 0, "Size": 0} for volume in usage.get("Volumes") or ()]
@@ -80,6 +91,22 @@ def cache_row(usage: dict[str, Any]) -> Row:
     reclaimable = sum(each["Size"] for each in records if not each["InUse"] and not each.get("Shared"))
     used = sum(bool(each["InUse"]) for each in records)
     return summary("Build Cache", len(records), used, size, reclaimable, share=False)
+
+
+def show_by_format(call: Call, usage: dict[str, Any]) -> None:
+    """docker system df -v --format: one object with a list for each kind of thing."""
+    images = usage.get("Images") or []
+    lists = {
+        "Images": [image_row(image, *names, full=True) for image in images for names in named_as(image, False)],
+        "Containers": [ps.container_row(each, full=True) for each in usage.get("Containers") or ()],
+        "Volumes": [volumes.volume_row(each) for each in usage.get("Volumes") or ()],
+    }
+    everything = {kind: [row.as_json() for row in rows] for kind, rows in lists.items()}
+    everything["BuildCache"] = usage.get("BuildCache") or []
+    if call.options["format"] == "json":
+        call.out.line(to_json(everything))
+    else:
+        call.out.line(inspect_template(call.options["format"]).render(everything))
 
 
 def show_details(call: Call, usage: dict[str, Any]) -> None:
