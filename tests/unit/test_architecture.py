@@ -17,7 +17,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 RANKS = {
     "errors": 0,
     "oci": 1, "wire": 1,
-    "linux": 2, "db": 2, "events": 2,
+    "linux": 2, "db": 2, "events": 2, "threads": 2,
     "content": 3, "layers": 3, "snapshots": 3, "volumes": 3, "networks": 3, "runtime": 3,
     "registry": 4,
     "images": 5,
@@ -36,7 +36,7 @@ TOWER_DOORS = {
     "cli/commands/image/from_host.py": {"images"},
     "cli/terminal.py": {"linux"},
 }
-ASYNC_PACKAGES = {"api", "daemon", "events", "registry", "images", "containers", "builder", "networks"}
+ASYNC_PACKAGES = {"api", "daemon", "events", "threads", "registry", "images", "containers", "builder", "networks"}
 ASYNC_FILES = {"runtime/client.py", "runtime/process.py", "runtime/channel.py"}
 # Another program is started in three places: the daemon by the CLI, the zygote by the engine, hooks of the OCI spec.
 PROCESS_FILES = {

@@ -6,7 +6,8 @@ sent, so an early failure is an HTTP status; a later one is a last line with `er
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -15,6 +16,7 @@ from sampan.api import reply
 from sampan.api.call import Call
 from sampan.api.status import sentence_of
 from sampan.errors import Unavailable
+from sampan.threads import finished
 from sampan.wire.images import error_line, progress_line
 
 Emit = Callable[[Mapping[str, Any]], None]
@@ -114,10 +116,17 @@ def _heard(work: "asyncio.Task[Any]") -> None:
         work.exception()
 
 
-async def batches(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The bytes of a synchronous iterator, made in a thread, in pieces of about BATCH_BYTES."""
-    while batch := await asyncio.to_thread(_batch, pieces):
-        yield batch
+async def batches(pieces: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """The bytes of a synchronous iterator, made in a thread, in pieces of about BATCH_BYTES.
+
+    Whoever stops listening waits for the thread: what it reads from may be closed then.
+    """
+    try:
+        while batch := await finished(partial(_batch, pieces)):
+            yield batch
+    finally:
+        if isinstance(pieces, Generator):
+            await finished(pieces.close)
 
 
 def _batch(pieces: Iterator[bytes]) -> bytes:

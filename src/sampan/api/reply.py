@@ -31,9 +31,9 @@ def json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None
     return web.Response(body=encode(value) + b"\n", status=status, content_type=JSON, headers=_with(headers))
 
 
-def empty(status: int = 204) -> web.Response:
-    """An answer that is all status."""
-    return web.Response(status=status, headers=SERVED_BY)
+def empty(status: int = 204, headers: Mapping[str, str] | None = None) -> web.Response:
+    """An answer that is all status and headers."""
+    return web.Response(status=status, headers=_with(headers))
 
 
 def data(content: bytes, content_type: str, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -21,10 +21,14 @@ BUFFER_BYTES = 8 << 20
 
 
 class Upload(io.RawIOBase):
-    """A request body as a raw binary file, readable from any one thread."""
+    """A request body as a raw binary file, readable from any one thread.
 
-    def __init__(self) -> None:
+    `patience`: after so many seconds in which nothing comes, reading raises InvalidRequest.
+    """
+
+    def __init__(self, patience: float | None = None) -> None:
         super().__init__()
+        self._patience = patience
         self._loop = asyncio.get_running_loop()
         self._chunks: deque[memoryview] = deque()
         self._waiting_bytes = 0
@@ -62,7 +66,8 @@ class Upload(io.RawIOBase):
         """Fill `buffer` with what has arrived, waiting for at least a byte; 0 at the end of the body."""
         with self._changed:
             while not self._chunks and not self._ended:
-                self._changed.wait()
+                if not self._changed.wait(self._patience):
+                    raise InvalidRequest(f"the request body stalled for {self._patience:.0f} seconds")
             if not self._chunks:
                 if self._broken:
                     raise InvalidRequest("unexpected EOF: the request body ended before its time")
@@ -81,9 +86,9 @@ class Upload(io.RawIOBase):
 
 
 @asynccontextmanager
-async def upload(call: Call) -> AsyncIterator[io.BufferedReader]:
+async def upload(call: Call, patience: float | None = None) -> AsyncIterator[io.BufferedReader]:
     """The body of `call` as a file for a thread to read, while the block runs."""
-    body = Upload()
+    body = Upload(patience)
     feeding = asyncio.create_task(body.feed(call), name="feed upload")
     try:
         yield io.BufferedReader(body, 1 << 20)

@@ -5,13 +5,17 @@ unambiguous beginning of an id. All raise the kinds of `sampan.errors` with dock
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
 
 from sampan.containers import (
+    archive,
     attach,
+    backup,
     cdi,
+    changes,
     commit,
     connect,
     create,
@@ -50,6 +54,7 @@ from sampan.containers.rows import SCHEMA as CONTAINER_SCHEMA
 from sampan.containers.rows import Rows
 from sampan.db import Database
 from sampan.events import Events
+from sampan.layers.stream import Source
 from sampan.networks.store import Networks
 from sampan.runtime.streams import Stream
 from sampan.volumes.store import Volumes
@@ -230,6 +235,34 @@ class Containers:
     def top(self, reference: str, arguments: str = "") -> dict[str, Any]:
         """Its processes."""
         return top.top(self.engine, reference, arguments)
+
+    async def look_at_path(self, reference: str, path: str) -> archive.PathStat:
+        """What there is at a path inside it."""
+        return await archive.look(self.engine, reference, path)
+
+    def read_path(
+        self, reference: str, path: str
+    ) -> AbstractAsyncContextManager[tuple[archive.PathStat, Iterator[bytes]]]:
+        """What there is at a path inside it, and a tar of that."""
+        return archive.read(self.engine, reference, path)
+
+    async def write_path(
+        self, reference: str, path: str, source: Source, *, keeps_kinds: bool = False, takes_owner: bool = False
+    ) -> None:
+        """Extract a tar into a directory inside it."""
+        await archive.write(self.engine, reference, path, source, keeps_kinds=keeps_kinds, takes_owner=takes_owner)
+
+    async def changes(self, reference: str) -> Sequence[Mapping[str, Any]] | None:
+        """What it changed in its filesystem."""
+        return await changes.changes(self.engine, reference)
+
+    def export(self, reference: str) -> AbstractAsyncContextManager[Iterator[bytes]]:
+        """A tar of its own files."""
+        return backup.export(self.engine, reference)
+
+    def export_volume(self, name: str) -> AbstractAsyncContextManager[Iterator[bytes]]:
+        """A tar of a volume's files."""
+        return backup.export_volume(self.engine, name)
 
     def attachable(self, reference: str) -> bool:
         """Whether it has a terminal, if it can be attached to."""

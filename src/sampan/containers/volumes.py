@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from sampan.containers import mounts
 from sampan.containers.engine import Engine
@@ -17,6 +18,7 @@ from sampan.errors import InvalidRequest, NotFound
 from sampan.linux.copy_tree import copy_tree
 from sampan.linux.inside import open_in_root
 from sampan.oci.mount import Mount, Rootfs
+from sampan.threads import finished
 from sampan.wire.containers import ContainerConfig, HostConfig
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -196,7 +198,7 @@ async def _fill(engine: Engine, points: Sequence[MountPoint], diff_ids: Sequence
     if not wanted or not diff_ids:
         return
     async with engine.runtime.visit(engine.snapshots.view(diff_ids)) as root:
-        await asyncio.to_thread(_copy_up, root, wanted, [point.target for point in points if not point.is_named])
+        await finished(partial(_copy_up, root, wanted, [p.target for p in points if not p.is_named]))
 
 
 def _is_empty(path: os.PathLike[str]) -> bool:

@@ -24,7 +24,6 @@ from sampan.linux.openat2 import Resolve, openat2
 
 BENEATH = Resolve.BENEATH | Resolve.NO_SYMLINKS | Resolve.NO_MAGICLINKS | Resolve.NO_XDEV
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 KINDS = {
     stat.S_IFREG: Kind.FILE,
     stat.S_IFDIR: Kind.DIRECTORY,
@@ -50,7 +49,7 @@ def pack(
     time is later than `latest_ns`.
     """
     top = os.open(directory, OPEN_DIRECTORY)
-    packer = _Packer(top, seconds=as_docker, latest_ns=latest_ns)
+    packer = Packer(top, seconds=as_docker, latest_ns=latest_ns)
     try:
         if as_docker:
             packer.omitted = mount_points.untouched(packer.open, mounted)
@@ -63,10 +62,12 @@ def pack(
         os.close(top)
 
 
-class _Packer:
+class Packer:
+    """Members of a tree, one after the other; `pack_tree` has a kind of its own."""
+
     def __init__(self, top: int, *, seconds: bool, latest_ns: int | None = None) -> None:
         self._top = top
-        self._encode = _encode_seconds if seconds else encode
+        self._encode: Callable[[Member], bytes] = encode_seconds if seconds else encode
         if latest_ns is not None:
             self._encode = partial(_encode_until, latest_ns, self._encode)
         self._here, self._directory = b"", os.dup(top)  # where the last member was, as most of the next are
@@ -91,7 +92,7 @@ class _Packer:
 
     def root(self) -> Iterator[bytes]:
         """The member for the top itself."""
-        member = _member(b"./", os.fstat(self._top), _xattrs(self._top))
+        member = member_of(b"./", os.fstat(self._top), xattrs_of(self._top))
         yield self._encode(member)
         if _is_opaque(self._top):
             yield self._encode(_opaque_marker(member, OPAQUE_NAME))
@@ -109,9 +110,12 @@ class _Packer:
             names = sorted(os.fsencode(name) for name in os.listdir(directory))
         finally:
             os.close(directory)
+        self._check_names(names)
+        return names
+
+    def _check_names(self, names: list[bytes]) -> None:
         if any(name.startswith(PREFIX) for name in names):
             raise InvalidRequest(f"a file whose name begins with {PREFIX.decode()!r} cannot be kept in a layer")
-        return names
 
     def open(self, path: bytes) -> int:
         """A directory below the top, no link followed on the way."""
@@ -130,7 +134,7 @@ class _Packer:
         elif kind is Kind.DIRECTORY:
             opened = os.open(name, OPEN_DIRECTORY, dir_fd=directory)
             try:
-                member = _member(path, status, _xattrs(opened))
+                member = member_of(path, status, xattrs_of(opened))
                 yield self._encode(member)
                 if _is_opaque(opened):
                     yield self._encode(_opaque_marker(member, path + b"/" + OPAQUE_NAME))
@@ -150,25 +154,25 @@ class _Packer:
     def _file(self, directory: int, name: bytes, path: bytes, status: os.stat_result) -> Iterator[bytes]:
         first = self._first_names.get((status.st_dev, status.st_ino)) if status.st_nlink > 1 else None
         if first:
-            yield self._encode(_member(path, status, NO_XATTRS)._replace(kind=Kind.HARDLINK, link=first, size=0))
+            yield self._encode(member_of(path, status, NO_XATTRS)._replace(kind=Kind.HARDLINK, link=first, size=0))
             return
         if status.st_nlink > 1:
             self._first_names[status.st_dev, status.st_ino] = path
         if stat.S_ISREG(status.st_mode):
             yield from self._regular(directory, name, path)
             return
-        member = _member(path, status, NO_XATTRS)
+        member = member_of(path, status, NO_XATTRS)
         if member.kind is Kind.SYMLINK:
             member = member._replace(link=os.readlink(name, dir_fd=directory))
         yield self._encode(member)
 
     def _regular(self, directory: int, name: bytes, path: bytes) -> Iterator[bytes]:
         try:
-            descriptor = os.open(name, OPEN_FILE, dir_fd=directory)
+            descriptor = _open_regular(directory, name)
         except FileNotFoundError:
             return
         try:
-            member = _member(path, os.fstat(descriptor), _xattrs(descriptor))
+            member = member_of(path, os.fstat(descriptor), xattrs_of(descriptor))
             yield self._encode(member)
             missing = member.size
             while missing:
@@ -186,11 +190,27 @@ def _encode_until(latest_ns: int, encode: Callable[[Member], bytes], member: Mem
     return encode(member if member.mtime_ns <= latest_ns else member._replace(mtime_ns=latest_ns))
 
 
-def _encode_seconds(member: Member) -> bytes:
+def _open_regular(directory: int, name: bytes) -> int:
+    """Open what was seen to be a file. Should it be a device by now, opening it could do something already.
+
+    FileNotFoundError when it is no file any more.
+    """
+    seen = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        if not stat.S_ISREG(os.fstat(seen).st_mode):
+            raise FileNotFoundError(name)
+        return os.open(f"/proc/self/fd/{seen}", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(seen)
+
+
+def encode_seconds(member: Member) -> bytes:
+    """Header blocks with the time in whole seconds, as docker writes them."""
     return encode(member._replace(mtime_ns=member.mtime_ns - member.mtime_ns % 10**9))
 
 
-def _member(path: bytes, status: os.stat_result, xattrs: Mapping[bytes, bytes]) -> Member:
+def member_of(path: bytes, status: os.stat_result, xattrs: Mapping[bytes, bytes]) -> Member:
+    """A member without data, as it was found; of a link, without its target."""
     kind = KINDS[stat.S_IFMT(status.st_mode)]
     size = status.st_size if kind is Kind.FILE else 0
     device = (os.major(status.st_rdev), os.minor(status.st_rdev))
@@ -216,7 +236,8 @@ def _opaque_marker(directory: Member, path: bytes) -> Member:
     return directory._replace(path=path, kind=Kind.FILE, mode=0o600, xattrs=NO_XATTRS)
 
 
-def _xattrs(descriptor: int) -> dict[bytes, bytes]:
+def xattrs_of(descriptor: int) -> dict[bytes, bytes]:
+    """All extended attributes of an open file."""
     try:
         return {os.fsencode(name): os.getxattr(descriptor, name) for name in os.listxattr(descriptor)}
     except OSError:

@@ -31,6 +31,39 @@ def open_in_root(rootfd: int, path: str, flags: int, mode: int = 0) -> int:
     return openat2(rootfd, path or ".", flags, mode, IN_ROOT)
 
 
+def path_in_root(rootfd: int, path: str) -> str:
+    """Where `path` leads when every link in it is followed inside the root, be it there or not: text, to be shown.
+
+    Nothing is to be opened by it: by then it may lead elsewhere.
+    """
+    found: list[str] = []
+    todo = _components(path)
+    links = 0
+    while todo:
+        name = todo.pop()
+        if name == "..":
+            found = found[:-1]
+            continue
+        below = "/".join((*found, name))
+        try:
+            entry = openat2(rootfd, below, os.O_PATH | os.O_NOFOLLOW, 0, IN_ROOT)
+        except OSError:
+            found.append(name)
+            continue
+        try:
+            is_link = stat.S_ISLNK(os.fstat(entry).st_mode) and fstatfs_type(entry) != PROC_SUPER_MAGIC
+            content = os.readlink("", dir_fd=entry) if is_link else ""
+        finally:
+            os.close(entry)
+        links += is_link
+        if not is_link or links > LINKS_MAX:
+            found.append(name)
+            continue
+        found = [] if content.startswith("/") else found
+        todo += _components(content)
+    return "/" + "/".join(found)
+
+
 def mkdirs_in_root(rootfd: int, path: str, mode: int = 0o755) -> int:
     """An O_PATH descriptor of the directory `path`, made with its missing parents (`mode` less the umask).
 

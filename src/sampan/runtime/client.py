@@ -18,6 +18,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from sampan.runtime.protocol import Message, receive, send
 from sampan.runtime.seccomp_choice import filter_for
 from sampan.runtime.status import ExitStatus, StartFailed
 from sampan.runtime.streams import LogOptions, Stdio, Stream, stream_to_json
+from sampan.threads import finished
 
 __all__ = ["ExecProcess", "ExitStatus", "LogOptions", "Process", "Runtime", "StartFailed", "Stdio", "Stream"]
 
@@ -176,12 +178,14 @@ class Runtime:
     ) -> AsyncIterator[int]:
         """The root of a tree that is there while the block runs; an O_PATH descriptor. `mounts` as in an OCI spec.
 
-        Or, with `pid`, that of a running container without what is mounted in it. Raises StartFailed, Unavailable.
+        Or, with `pid`, that of a running container without what is mounted in it; or, if the overlay is none but the
+        target of a place, that place. Raises StartFailed, Unavailable.
         """
         overlay = asdict(rootfs.overlay) if rootfs else None
         order = {
             "pid": pid,
             "overlay": overlay,
+            "mounted": bool(overlay and overlay["type"]),
             "mounts": [msgspec.to_builtins(plan_mount(dict(mount))) for mount in mounts],
             "places": self._places(rootfs) if rootfs else [],
             "rootfs_path": str(self._root / "rootfs"),
@@ -192,12 +196,12 @@ class Runtime:
         with ours:
             with theirs:
                 zygote.post({"op": "start", "shared": shared}, [theirs.fileno()])
-            root = await asyncio.to_thread(_begin_visit, ours, {"visit": order})
+            root = await finished(partial(_begin_visit, ours, {"visit": order}), undo=os.close)
             try:
                 yield root
             finally:
                 os.close(root)
-                await asyncio.to_thread(_end_visit, ours)
+                await finished(partial(_end_visit, ours))
 
     async def reconnect(self, container_id: str) -> Process | None:
         """Find the shim of a container that an earlier daemon started; None if there is none any more."""

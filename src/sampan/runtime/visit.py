@@ -32,7 +32,7 @@ def serve(message: Message, engine: socket.socket) -> NoReturn:
         root = _root_of(message["pid"]) if message["pid"] else _assemble(message)
         send(engine, {"ok": True}, [root])
         receive(engine)  # nothing ever comes: it ends
-        if not message["pid"]:
+        if message["mounted"]:
             os.close(root)
             umount2(message["rootfs_path"], UmountFlag.DETACH)
     except StartFailed as error:
@@ -46,9 +46,12 @@ def serve(message: Message, engine: socket.socket) -> NoReturn:
 
 def _assemble(message: Message) -> int:
     mount_all(message["places"])
+    overlay = message["overlay"]
+    if not overlay["type"]:
+        return os.open(overlay["target"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     unshare(CloneFlag.NEWNS)
     mount("", "/", "", MountFlag.SLAVE | MountFlag.REC)
-    root = make_overlay(Mount(**{**message["overlay"], "options": tuple(message["overlay"]["options"])}))
+    root = make_overlay(Mount(**{**overlay, "options": tuple(overlay["options"])}))
     place = os.open(message["rootfs_path"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     move_mount(root, "", place, "")
     os.close(place)

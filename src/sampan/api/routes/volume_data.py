@@ -1,4 +1,4 @@
-"""What can be done with a volume's data that Docker has no request for: rename, clone?"""
+"""What can be done with a volume's data that Docker has no request for: rename, clone, backup, restore?"""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -7,10 +7,26 @@ from aiohttp import web
 
 from sampan.api import reply
 from sampan.api.call import Call
+from sampan.api.routes.archive import PATIENCE_SECONDS, send_tar
 from sampan.api.routes.volumes import body
+from sampan.api.upload import upload
+from sampan.containers.backup import import_volume
 
 if TYPE_CHECKING:
     from sampan.api.app import Engine
+
+
+async def export(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`GET /volumes/{name}/export`: a tar of the volume's files."""
+    async with engine.containers.export_volume(call.name) as pieces:
+        return await send_tar(call, pieces)
+
+
+async def import_(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /volumes/{name}/import`: a tar as the body becomes the files of a volume that is new, or empty."""
+    async with upload(call, PATIENCE_SECONDS) as source:
+        await asyncio.to_thread(import_volume, engine.volumes, call.name, source)
+    return reply.json(body(engine, engine.volumes.get(call.name)), status=201)
 
 
 async def rename(engine: "Engine", call: Call) -> web.StreamResponse:
