@@ -43,9 +43,8 @@ class Suite:
 DOCKER_PY = Suite("docker", "7.0.0", (
     "-o", "python_files=*_test.py",
     *(f"tests/integration/{name}_test.py" for name in (
-        "api_build", "api_container", "api_exec", "api_image", "api_client", "api_healthcheck", "models_containers",
-        "models_images",
-        "models_resources", "client", "errors", "regression",
+        "api_build", "api_container", "api_volume", "api_exec", "api_image", "api_client", "api_healthcheck",
+        "models_containers", "models_images", "models_resources", "client", "errors", "regression",
     )),
 ))  # fmt: skip
 AIODOCKER = Suite("aiodocker", "0.27.0", (
@@ -55,7 +54,7 @@ AIODOCKER = Suite("aiodocker", "0.27.0", (
     "--deselect", "tests/test_containers.py::test_run_container_with_missing_image",
     "--deselect", "tests/test_containers.py::test_run_failing_start_container",
     *(f"tests/test_{name}.py" for name in (
-        "containers", "docker_close", "events", "execs", "images", "integration", "stream", "system",
+        "containers", "docker_close", "events", "execs", "images", "integration", "stream", "system", "volumes",
     )),
 ))  # fmt: skip
 

@@ -39,6 +39,9 @@ INFO = Entry("info", "Display system-wide information", COMMON)
 COMMIT = Entry("commit", "Create a new image from a container's changes")
 ATTACH = Entry("attach", "Attach local standard input, output, and error streams to a running container")
 CREATE = Entry("run:CREATE", "Create a new container")
+CP = Entry("cp", "Copy files/folders between a container and the local filesystem")
+DIFF = Entry("diff", "Inspect changes to files or directories on a container's filesystem")
+EXPORT = Entry("export", "Export a container's filesystem as a tar archive")
 EVENTS = Entry("events", "Show events from the engine as they happen")
 HISTORY = Entry("history", "Show the history of an image")
 IMPORT = Entry("import_", "Make an image of one layer from a tarball")
@@ -86,9 +89,12 @@ COMMANDS: dict[str, Entry] = {
     "commit": COMMIT,
     "completion": Entry("completion", "Print a shell's completion script (bash, zsh or fish)"),
     "__complete": Entry("completion:COMPLETE", "Candidates for the last word", hidden=True),
+    "cp": CP,
     "create": CREATE,
+    "diff": DIFF,
     "daemon": Entry("daemon", "Run the engine itself"),
     "events": EVENTS,
+    "export": EXPORT,
     "history": HISTORY,
     "import": IMPORT,
     "inspect": Entry("inspect", "Return low-level information on containers, images, networks and volumes"),
@@ -115,8 +121,11 @@ COMMANDS: dict[str, Entry] = {
     "wait": WAIT,
     "container attach": again(ATTACH),
     "container commit": again(COMMIT),
+    "container cp": again(CP),
     "container create": again(CREATE),
+    "container diff": again(DIFF),
     "container exec": again(EXEC),
+    "container export": again(EXPORT),
     "container inspect": Entry("inspect:CONTAINER", "Display detailed information on one or more containers"),
     "container kill": again(KILL),
     "container logs": again(LOGS),
@@ -173,7 +182,10 @@ COMMANDS: dict[str, Entry] = {
     "system info": again(INFO),
     "system prune": Entry("prune:SYSTEM", "Remove unused data"),
     "volume clone": Entry("volume:CLONE", "Copy a volume into a new one"),
+    "volume cp": Entry("cp:VOLUME", "Copy files/folders between a volume and the local filesystem"),
     "volume create": Entry("volume:CREATE", "Create a volume"),
+    "volume export": Entry("export:VOLUME", "Export a volume's files as a tar archive"),
+    "volume import": Entry("export:IMPORT", "Make a volume of a tar archive"),
     "volume inspect": Entry("inspect:VOLUME", "Display detailed information on one or more volumes"),
     "volume ls": Entry("volumes", "List volumes"),
     "volume list": Entry("volumes", "List volumes", hidden=True),
@@ -188,14 +200,8 @@ COMMANDS: dict[str, Entry] = {
     "checkpoint": later("Manage checkpoints"),
     "compose": later("Run services described in a compose file"),
     "context": later("Manage contexts"),
-    "cp": later("Copy files between a container and this machine"),
-    "diff": later("Show what a container changed in its filesystem"),
-    "export": later("Export a container's filesystem as a tar archive"),
     "plugin": later("Manage plugins"),
     "swarm": later("Manage a swarm"),
-    "container cp": later("Copy files between a container and this machine"),
-    "container diff": later("Show what a container changed in its filesystem"),
-    "container export": later("Export a container's filesystem as a tar archive"),
     "image build": later("Build an image from a Dockerfile"),
 }
 

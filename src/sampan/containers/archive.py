@@ -8,13 +8,13 @@ could never work, the kind says what it is.
 import os
 import stat
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from posixpath import basename, dirname, normpath
 
 from sampan.containers.engine import Engine
-from sampan.containers.tree import Tree, opened
+from sampan.containers.tree import Tree
 from sampan.errors import Forbidden, InvalidRequest, NotFound
 from sampan.layers.extract import Rules, extract
 from sampan.layers.pack_tree import pack_entry, pack_tree
@@ -36,6 +36,9 @@ GO_KINDS = {
     stat.S_IFCHR: 1 << 26 | 1 << 21,
 }  # fmt: skip
 GO_BITS = ((stat.S_ISUID, 1 << 23), (stat.S_ISGID, 1 << 22), (stat.S_ISVTX, 1 << 20))
+
+Opening = AbstractAsyncContextManager[Tree]
+"""What `tree.opened` and its like give."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,35 +66,37 @@ class _Place:
         return os.stat(self.name, dir_fd=self.directory, follow_symlinks=False)
 
 
-async def look(engine: Engine, reference: str, path: str) -> PathStat:
+async def look(opening: Opening, path: str) -> PathStat:
     """What there is at `path`. Raises NotFound, InvalidRequest."""
-    async with opened(engine, reference) as tree:
-        return await finished(partial(_look, tree, reference, path))
+    async with opening as tree:
+        return await finished(partial(_look, tree, path))
 
 
-def _look(tree: Tree, reference: str, path: str) -> PathStat:
-    with _found(tree, reference, path) as place:
+def _look(tree: Tree, path: str) -> PathStat:
+    with _found(tree, path) as place:
         return _describe(tree.root, place)
 
 
 @asynccontextmanager
-async def read(engine: Engine, reference: str, path: str) -> AsyncIterator[tuple[PathStat, Iterator[bytes]]]:
+async def read(engine: Engine, opening: Opening, path: str) -> AsyncIterator[tuple[PathStat, Iterator[bytes]]]:
     """What there is at `path`, and a tar of it, to be read in threads while the block runs."""
-    async with opened(engine, reference) as tree:
+    async with opening as tree:
         with ExitStack() as held:
-            place = await finished(partial(held.enter_context, _found(tree, reference, path)))
+            place = await finished(partial(held.enter_context, _found(tree, path)))
             described = await finished(partial(_describe, tree.root, place))
-            engine.publish(tree.container, "archive-path")
+            if tree.container is not None:
+                engine.publish(tree.container, "archive-path")
             yield described, _tar(place, described.name)
 
 
 async def write(
-    engine: Engine, reference: str, path: str, source: Source, *, keeps_kinds: bool, takes_owner: bool
+    engine: Engine, opening: Opening, path: str, source: Source, *, keeps_kinds: bool, takes_owner: bool
 ) -> None:
     """Extract the tar into the directory `path`. Raises NotFound, InvalidRequest, Forbidden."""
-    async with opened(engine, reference) as tree:
-        await finished(partial(_write, tree, reference, path, source, keeps_kinds, takes_owner))
-        engine.publish(tree.container, "extract-to-dir")
+    async with opening as tree:
+        await finished(partial(_write, tree, path, source, keeps_kinds, takes_owner))
+        if tree.container is not None:
+            engine.publish(tree.container, "extract-to-dir")
 
 
 def absolute(path: str) -> str:
@@ -107,7 +112,7 @@ def absolute(path: str) -> str:
 
 
 @contextmanager
-def _found(tree: Tree, reference: str, path: str) -> Iterator[_Place]:
+def _found(tree: Tree, path: str) -> Iterator[_Place]:
     """The place that a path names, held while the block runs. Raises NotFound, InvalidRequest."""
     asked = absolute(path)
     is_directory = asked.endswith(("/", "/."))
@@ -124,7 +129,7 @@ def _found(tree: Tree, reference: str, path: str) -> Iterator[_Place]:
         except OSError as error:
             raise InvalidRequest(f"lstat {path}: {os.strerror(error.errno or 0).lower()}") from None
         if not is_there:
-            raise NotFound(f"Could not find the file {path} in container {reference}")
+            raise NotFound(f"Could not find the file {path} in {tree.title}")
         yield place
 
 
@@ -162,12 +167,12 @@ def _tar(place: _Place, name: str) -> Iterator[bytes]:
         os.close(top)
 
 
-def _write(tree: Tree, reference: str, path: str, source: Source, keeps_kinds: bool, takes_owner: bool) -> None:
+def _write(tree: Tree, path: str, source: Source, keeps_kinds: bool, takes_owner: bool) -> None:
     asked = absolute(path)
     try:
         directory = open_in_root(tree.root, asked, OPEN_PATH)
     except FileNotFoundError:
-        raise NotFound(f"Could not find the file {path} in container {reference}") from None
+        raise NotFound(f"Could not find the file {path} in {tree.title}") from None
     except OSError as error:
         raise InvalidRequest(f"{path}: {os.strerror(error.errno or 0).lower()}") from None
     try:
@@ -185,7 +190,7 @@ def _check_writable(tree: Tree, directory: int, path: str) -> None:
     if is_kernels_own(fstatfs_type(directory)):
         raise Forbidden(f"{path} is not a place for files: the kernel shows its own state there")
     if mount_id(directory) == mount_id(tree.root):
-        if tree.container.host.readonly_rootfs:
+        if tree.container is not None and tree.container.host.readonly_rootfs:
             raise Forbidden("container rootfs is marked read-only")
     elif os.fstatvfs(directory).f_flag & READ_ONLY:
         raise Forbidden("mounted volume is marked read-only")
@@ -193,7 +198,7 @@ def _check_writable(tree: Tree, directory: int, path: str) -> None:
 
 def _owner(tree: Tree) -> tuple[int, int] | None:
     """The numbers of the container's user, by its own /etc/passwd; None for root, who keeps the archive's."""
-    name = tree.container.config.user
+    name = tree.container.config.user if tree.container else ""
     if not name:
         return None
     uid, gid, _, _ = resolve(User(name=name), tree.root)

@@ -1,16 +1,14 @@
 """How is a volume, or a container's own files, written into one tar, and a volume read back from it?"""
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 from sampan.containers.engine import Engine
-from sampan.containers.tree import opened
+from sampan.containers.tree import opened, opened_volume
 from sampan.layers.extract import extract
 from sampan.layers.pack_tree import pack_tree
 from sampan.layers.stream import Source
-from sampan.oci.mount import Mount, Rootfs
 from sampan.volumes.store import Volumes
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -20,7 +18,8 @@ OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 async def export(engine: Engine, reference: str) -> AsyncIterator[Iterator[bytes]]:
     """A tar of the container's own files, without what is mounted into it; read it in threads while the block runs."""
     async with opened(engine, reference, bare=True) as tree:
-        engine.publish(tree.container, "export")
+        if tree.container is not None:
+            engine.publish(tree.container, "export")
         top = os.open(".", OPEN_DIRECTORY, dir_fd=tree.root)
         try:
             yield pack_tree(top, with_top=False)
@@ -31,16 +30,8 @@ async def export(engine: Engine, reference: str) -> AsyncIterator[Iterator[bytes
 @asynccontextmanager
 async def export_volume(engine: Engine, name: str) -> AsyncIterator[Iterator[bytes]]:
     """A tar of the volume's files; of one with driver options, of what is mounted for it. Raises NotFound."""
-    mount = await asyncio.to_thread(engine.volumes.mount_of, name)
-    if mount is None:
-        top = os.open(engine.volumes.mountpoint(name), OPEN_DIRECTORY | os.O_NOFOLLOW)
-        try:
-            yield pack_tree(top)
-        finally:
-            os.close(top)
-        return
-    async with engine.runtime.visit(Rootfs((), Mount(mount.target), (mount,))) as root:
-        top = os.open(".", OPEN_DIRECTORY, dir_fd=root)
+    async with opened_volume(engine, name) as tree:
+        top = os.open(".", OPEN_DIRECTORY, dir_fd=tree.root)
         try:
             yield pack_tree(top)
         finally:

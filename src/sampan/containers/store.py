@@ -21,6 +21,7 @@ from sampan.containers import (
     create,
     disconnect,
     exec,
+    glob,
     inspect,
     kill,
     listing,
@@ -40,6 +41,7 @@ from sampan.containers import (
     stats,
     stop,
     top,
+    tree,
     update,
     wait,
 )
@@ -236,21 +238,35 @@ class Containers:
         """Its processes."""
         return top.top(self.engine, reference, arguments)
 
-    async def look_at_path(self, reference: str, path: str) -> archive.PathStat:
-        """What there is at a path inside it."""
-        return await archive.look(self.engine, reference, path)
+    def tree(self, reference: str, *, of_volume: bool = False) -> AbstractAsyncContextManager[tree.Tree]:
+        """Its files, or those of a volume, to be looked into."""
+        return tree.opened_volume(self.engine, reference) if of_volume else tree.opened(self.engine, reference)
+
+    async def look_at_path(self, opening: archive.Opening, path: str) -> archive.PathStat:
+        """What there is at a path inside."""
+        return await archive.look(opening, path)
 
     def read_path(
-        self, reference: str, path: str
+        self, opening: archive.Opening, path: str
     ) -> AbstractAsyncContextManager[tuple[archive.PathStat, Iterator[bytes]]]:
-        """What there is at a path inside it, and a tar of that."""
-        return archive.read(self.engine, reference, path)
+        """What there is at a path inside, and a tar of that."""
+        return archive.read(self.engine, opening, path)
 
     async def write_path(
-        self, reference: str, path: str, source: Source, *, keeps_kinds: bool = False, takes_owner: bool = False
+        self,
+        opening: archive.Opening,
+        path: str,
+        source: Source,
+        *,
+        keeps_kinds: bool = False,
+        takes_owner: bool = False,
     ) -> None:
-        """Extract a tar into a directory inside it."""
-        await archive.write(self.engine, reference, path, source, keeps_kinds=keeps_kinds, takes_owner=takes_owner)
+        """Extract a tar into a directory inside."""
+        await archive.write(self.engine, opening, path, source, keeps_kinds=keeps_kinds, takes_owner=takes_owner)
+
+    async def glob(self, opening: archive.Opening, pattern: str) -> Sequence[str]:
+        """The paths inside that a pattern means."""
+        return await glob.glob(opening, pattern)
 
     async def changes(self, reference: str) -> Sequence[Mapping[str, Any]] | None:
         """What it changed in its filesystem."""

@@ -21,16 +21,21 @@ from sampan.containers.lifecycle import Status
 from sampan.containers.model import Container
 from sampan.errors import Conflict
 from sampan.linux import procfs
+from sampan.oci.mount import Mount, Rootfs
 
 OPEN_PATH = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A container's files, while the block runs: `root` is an O_PATH descriptor of its root directory."""
+    """A container's or a volume's files, while the block runs: `root` is an O_PATH descriptor of their root directory.
 
-    container: Container
+    `title` is what sentences call it; `container` is None for a volume.
+    """
+
+    title: str
     root: int
+    container: Container | None = None
 
 
 @asynccontextmanager
@@ -46,13 +51,28 @@ async def opened(engine: Engine, reference: str, *, bare: bool = False) -> Async
             lock.release()
             held = False
             async with _of_running(engine, container, bare) as root:
-                yield Tree(container, root)
+                yield Tree(f"container {reference}", root, container)
         else:
             async with _of_stopped(engine, container, bare) as root:
-                yield Tree(container, root)
+                yield Tree(f"container {reference}", root, container)
     finally:
         if held:
             lock.release()
+
+
+@asynccontextmanager
+async def opened_volume(engine: Engine, name: str) -> AsyncIterator[Tree]:
+    """A volume's tree; of one with driver options, of what is mounted for it. Raises NotFound."""
+    mount = await asyncio.to_thread(engine.volumes.mount_of, name)
+    if mount is None:
+        root = os.open(engine.volumes.mountpoint(name), OPEN_PATH | os.O_NOFOLLOW)
+        try:
+            yield Tree(f"volume {name}", root)
+        finally:
+            os.close(root)
+        return
+    async with engine.runtime.visit(Rootfs((), Mount(mount.target), (mount,))) as root:
+        yield Tree(f"volume {name}", root)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -13,7 +14,9 @@ from sampan.api.call import Call
 from sampan.api.progress import batches
 from sampan.api.upload import upload
 from sampan.containers.archive import PathStat
+from sampan.containers.tree import Tree
 from sampan.errors import Unavailable
+from sampan.wire import versions
 from sampan.wire.timestamps import rfc3339_nano
 
 if TYPE_CHECKING:
@@ -26,14 +29,14 @@ PATIENCE_SECONDS = 60.0
 
 
 async def look(engine: "Engine", call: Call) -> web.StreamResponse:
-    """`HEAD /containers/{id}/archive`."""
-    found = await engine.containers.look_at_path(call.name, call.text("path"))
+    """`HEAD /containers/{id}/archive`, and ours of a volume."""
+    found = await engine.containers.look_at_path(_tree(engine, call), call.text("path"))
     return reply.empty(200, {STAT: _encode(found)})
 
 
 async def read(engine: "Engine", call: Call) -> web.StreamResponse:
     """`GET /containers/{id}/archive`: a tar."""
-    async with engine.containers.read_path(call.name, call.text("path")) as (found, pieces):
+    async with engine.containers.read_path(_tree(engine, call), call.text("path")) as (found, pieces):
         return await send_tar(call, pieces, {STAT: _encode(found)})
 
 
@@ -41,13 +44,23 @@ async def write(engine: "Engine", call: Call) -> web.StreamResponse:
     """`PUT /containers/{id}/archive`: a tar as the body, compressed or not."""
     async with upload(call, PATIENCE_SECONDS) as body:
         await engine.containers.write_path(
-            call.name,
+            _tree(engine, call),
             call.text("path"),
             body,
             keeps_kinds=call.flag("noOverwriteDirNonDir"),
             takes_owner=call.flag("copyUIDGID"),
         )
     return reply.empty(200)
+
+
+async def glob(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`GET /containers/{id}/glob`, ours: the paths that `pattern` means inside."""
+    return reply.json({"Paths": await engine.containers.glob(_tree(engine, call), call.text("pattern"))})
+
+
+def _tree(engine: "Engine", call: Call) -> AbstractAsyncContextManager[Tree]:
+    _, path = versions.split(call.request.path)
+    return engine.containers.tree(call.name, of_volume=path.startswith("/volumes/"))
 
 
 async def changes(engine: "Engine", call: Call) -> web.StreamResponse:

@@ -8,8 +8,6 @@ INSTEAD = {
     "build": "use `docker build` with DOCKER_BUILDKIT=0 and DOCKER_HOST set to this engine",
     "buildx": "use `docker build` with DOCKER_BUILDKIT=0 and DOCKER_HOST set to this engine",
     "compose": "start the containers one by one with `sampan run`",
-    "cp": "use `sampan exec -i NAME tar -x` with an archive on standard input",
-    "export": "use `sampan exec NAME tar -c /` on a running container",
     "context": "use -H, or -c with a context that docker has",
 }
 
