@@ -136,11 +136,18 @@ class Neighbourhood:
     def elements(self, name: str) -> list[bytes]:
         """The keys of one of the engine's sets, as the kernel has them."""
         family = Family.BRIDGE if name in {made.name for made in PORT_SETS} else Family.INET
-        return [key for key, _ in netns.inside(self.host, lambda: nftables.elements(family, TABLE, name))]
+        try:
+            return [key for key, _ in netns.inside(self.host, lambda: nftables.elements(family, TABLE, name))]
+        except FileNotFoundError:
+            return []  # nothing has been made yet
 
     def interfaces(self) -> list[str]:
         """The names of the host's interfaces."""
         return netns.inside(self.host, lambda: [name for _, name in socket.if_nameindex()])
+
+    def settled(self, names: set[str]) -> bool:
+        """Whether the host comes to have these interfaces and no others."""
+        return eventually(lambda: set(self.interfaces()) == names, 5)
 
     def clear(self) -> None:
         """Remove every container and network that tests made."""
@@ -173,11 +180,19 @@ class Neighbourhood:
 class Namespace(int):
     """A descriptor of a process's network namespace, closed with the object."""
 
+    is_closed = False
+
     def __new__(cls, pid: int) -> "Namespace":
         return super().__new__(cls, netns.open_of(f"/proc/{pid}/ns/net"))
 
+    def close(self) -> None:
+        """Let go of it."""
+        if not self.is_closed:
+            self.is_closed = True
+            os.close(self)
+
     def __del__(self) -> None:
-        os.close(self)
+        self.close()
 
 
 class Server:

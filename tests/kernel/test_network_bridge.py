@@ -188,6 +188,5 @@ def test_wrong_addresses_are_refused_with_dockers_sentences(networked: Neighbour
     ):
         assert sentence in networked.docker(*run, *arguments, IMAGE, "true", code=125), arguments
     assert "has active endpoints" in networked.docker("network", "rm", "tiny", code=1)
-    for subnet in ("10.97.0.0/16", "198.51.100.0/25"):
-        said = networked.docker("network", "create", "--subnet", subnet, "x", code=1)
-        assert "Pool overlaps with other one on this address space" in said
+    said = networked.docker("network", "create", "--subnet", "10.97.0.0/16", "x", code=1)
+    assert "Pool overlaps with other one on this address space" in said

@@ -144,7 +144,8 @@ def test_pools_run_out_with_a_sentence(killed: Neighbourhood) -> None:
                             "bridge", *(f"n{number}" for number in range(made))).split()  # fmt: skip
     assert len(set(subnets)) == made + 1 == 15
     assert "10.200.0.32/28" not in subnets
-    assert "Pool overlaps" in killed.docker("network", "create", "--subnet", "10.99.99.128/25", "x", code=1)
+    # Who names a subnet may have it: a VPN often routes all of 10.0.0.0/8.
+    killed.docker("network", "create", "--subnet", "10.99.99.128/25", "named")
     killed.docker("network", "rm", "n3")
     killed.docker("network", "create", "again")
     killed.shell(killed.host, "ip", "route", "del", "10.200.0.32/28")

@@ -67,6 +67,11 @@ class Links:
         """A sub-interface for one VLAN of `parent`."""
         self._link("add", ifname=_checked(name), kind="vlan", link=self.have(parent), vlan_id=tag)
 
+    def add_pair(self, name: str, peer: str) -> None:
+        """A pair of interfaces, both here and up."""
+        self._link("add", ifname=_checked(name), kind="veth", state="up", peer={"ifname": _checked(peer)})
+        self.set_up(peer)
+
     def add_dummy(self, name: str) -> None:
         """An interface that leads nowhere."""
         self._link("add", ifname=_checked(name), kind="dummy")
@@ -194,6 +199,7 @@ class Links:
             # One filter that every packet matches, whatever its protocol (ETH_P_ALL).
             self._talk.tc(
                 "replace-filter", "u32", index, parent=0xFFFF0000, prio=1, protocol=0x0003,
+                target=0x10001,
                 keys=["0x0/0x0+0"], action=action,
             )  # fmt: skip
 

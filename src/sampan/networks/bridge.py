@@ -306,16 +306,21 @@ def explained(work: Callable[[], T]) -> T:
     try:
         return work()
     except OSError as error:
-        if error.errno in (errno.EPERM, errno.EACCES):
-            raise NotSupported(
-                "bridge networks need CAP_NET_ADMIN, which this daemon does not have: "
-                "use --network none or host, or run it with --bridge none"
-            ) from error
-        if error.errno in (errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT):
-            raise NotSupported(
-                f"this kernel cannot do what a bridge network needs ({error.strerror}): bridge, veth and nf_tables"
-            ) from error
-        raise NetworkFailed(f"{error.filename or 'network'}: {error.strerror}") from error
+        raise as_said(error) from error
+
+
+def as_said(error: OSError) -> SampanError:
+    """What the kernel refused, in a sentence."""
+    if error.errno in (errno.EPERM, errno.EACCES):
+        return NotSupported(
+            "bridge networks need CAP_NET_ADMIN, which this daemon does not have: "
+            "use --network none or host, or run it with --bridge none"
+        )
+    if error.errno in (errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT):
+        return NotSupported(
+            f"this kernel cannot do what this network needs ({error.strerror}): bridge, veth, macvlan and nf_tables"
+        )
+    return NetworkFailed(f"{error.filename or 'network'}: {(error.strerror or str(error)).lower()}")
 
 
 class NetworkFailed(SampanError):

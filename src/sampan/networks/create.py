@@ -60,8 +60,12 @@ def check_name(name: str) -> None:
         raise InvalidRequest(f"invalid name: {name!r}" if name.strip() else f"invalid name: {name}")
 
 
-def plan(wanted: NetworkCreate, used: Sequence[Subnet], settings: Settings) -> Network:
-    """The network that a request describes. Raises InvalidRequest, Forbidden, NotFound with dockerd's sentences."""
+def plan(wanted: NetworkCreate, used: Sequence[Subnet], routed: Sequence[Subnet], settings: Settings) -> Network:
+    """The network that a request describes. Raises InvalidRequest, Forbidden, NotFound with dockerd's sentences.
+
+    `used`: subnets of other networks, which may not be had again. `routed`: what the host routes elsewhere, which is
+    not chosen, but who names a subnet may want just that.
+    """
     if wanted.ipam_driver not in ("", "default", "null"):
         raise NotFound(f'plugin "{wanted.ipam_driver}" not found')
     if wanted.scope not in ("", "local"):
@@ -72,7 +76,7 @@ def plan(wanted: NetworkCreate, used: Sequence[Subnet], settings: Settings) -> N
         raise InvalidRequest("IPv4 and IPv6 cannot both be disabled for a network")
     if len(wanted.labels) > MOST_LABELS or len(wanted.options) > MOST_LABELS:
         raise InvalidRequest(f"a network has at most {MOST_LABELS} labels and options")
-    pools = _pools(wanted, list(used), settings) if wanted.ipam_driver != "null" else ()
+    pools = _pools(wanted, list(used), routed, settings) if wanted.ipam_driver != "null" else ()
     return Network(
         id=secrets.token_hex(32),
         name=wanted.name,
@@ -91,7 +95,7 @@ def plan(wanted: NetworkCreate, used: Sequence[Subnet], settings: Settings) -> N
     )
 
 
-def _pools(wanted: NetworkCreate, used: list[Subnet], settings: Settings) -> tuple[Pool, ...]:
+def _pools(wanted: NetworkCreate, used: list[Subnet], routed: Sequence[Subnet], settings: Settings) -> tuple[Pool, ...]:
     """The pools asked for, settled in turn so that they do not overlap each other, and one chosen where none was."""
     settled: list[Pool] = []
     for pool in wanted.pools:
@@ -103,13 +107,13 @@ def _pools(wanted: NetworkCreate, used: list[Subnet], settings: Settings) -> tup
         used.append(ipam.parse_subnet(settled[-1].subnet))
     versions = {ipam.parse_subnet(pool.subnet).version for pool in settled}
     if wanted.ipv4 and 4 not in versions:
-        subnet = ipam.choose_subnet(settings.bases or ipam.DEFAULT_BASES, used)
+        subnet = ipam.choose_subnet(settings.bases or ipam.DEFAULT_BASES, [*used, *routed])
         settled.insert(0, ipam.settle(Pool(subnet=str(subnet)), used))
     if wanted.ipv6 and 6 not in versions:
         offered = [base for base in settings.bases if base.base.version == 6]
         if not offered and settings.ula:
             offered = [*ipam.bases((settings.ula, 64))]
-        subnet = ipam.choose_subnet(offered, used, 6)
+        subnet = ipam.choose_subnet(offered, [*used, *routed], 6)
         settled.append(ipam.settle(Pool(subnet=str(subnet)), used))
     return tuple(settled)
 

@@ -10,18 +10,21 @@ import asyncio
 import errno
 import functools
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 from sampan.errors import InvalidRequest
 from sampan.linux import netlink, netns
 from sampan.networks import endpoint as endpoints
-from sampan.networks import ipam, options
-from sampan.networks.bridge import explained, namespace_of
+from sampan.networks import options
+from sampan.networks.bridge import as_said, explained, namespace_of
 from sampan.networks.model import Endpoint, Network, Sandbox, Stack, Wishes
 
 MODE, PARENT = "macvlan_mode", "parent"
 MADE_PARENT = "com.sampan.network.macvlan.made_parent"
+BUSY = (errno.EADDRINUSE, errno.EBUSY, errno.EINVAL)
+PREDECESSOR_SECONDS = 2.0
 VLAN = re.compile(r"([^\s/.]{1,12})\.([0-9]{1,4})")
 
 
@@ -81,15 +84,17 @@ class Macvlan:
         """Make the interface in the container's namespace."""
         await self.prepare(network)
 
-        def work() -> None:
-            with namespace_of(sandbox) as namespace, netlink.links() as links:
-                links.add_macvlan(
-                    endpoint.interface, network.options[PARENT], mode=network.options.get(MODE, "") or "bridge",
-                    namespace=namespace, mac=endpoint.mac_address, mtu=options.mtu(network.options),
-                )  # fmt: skip
-                netns.inside(namespace, lambda: endpoints.configure(endpoint))
-
-        await asyncio.to_thread(explained, work)
+        deadline = time.monotonic() + PREDECESSOR_SECONDS
+        while True:
+            try:
+                await asyncio.to_thread(_make, network, sandbox, endpoint)
+                return
+            except OSError as error:
+                # The kernel takes its time to remove the namespace of a container that has just ended, and with it an
+                # interface that has this address, or the whole parent.
+                if error.errno not in BUSY or time.monotonic() > deadline:
+                    raise as_said(error) from error
+            await asyncio.sleep(0.05)
 
     async def lead(self, network: Network, sandbox: Sandbox, endpoint: Endpoint, outside: bool) -> None:
         """Set or remove the default route. Nothing is published: the container is on the wire itself."""
@@ -122,14 +127,31 @@ class Macvlan:
         """Nothing is under way."""
 
 
+def _make(network: Network, sandbox: Sandbox, endpoint: Endpoint) -> None:
+    def configure() -> None:
+        try:
+            endpoints.configure(endpoint)
+        except OSError:
+            endpoints.unplug(endpoint.interface)
+            raise
+
+    with namespace_of(sandbox) as namespace:
+        with netlink.links() as links:
+            links.add_macvlan(
+                endpoint.interface, network.options[PARENT], mode=network.options.get(MODE, "") or "bridge",
+                namespace=namespace, mac=endpoint.mac_address, mtu=options.mtu(network.options),
+            )  # fmt: skip
+        netns.inside(namespace, configure)
+
+
 def _add_nowhere(links: netlink.Links, name: str, network_id: str) -> None:
     try:
         links.add_dummy(name)
     except OSError as error:
         if error.errno != errno.EOPNOTSUPP:
             raise
-        # A kernel without dummy interfaces: a bridge without ports leads nowhere as well.
-        links.add_bridge(name, mac=ipam.mac_of("", network_id))
+        # A kernel without dummy interfaces: a cable with nobody at its other end leads nowhere as well.
+        links.add_pair(name, f"dp-{network_id[:12]}")
 
 
 def _prepare(network: Network) -> None:

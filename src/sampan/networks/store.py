@@ -18,6 +18,7 @@ from sampan.networks.driver import Driver
 from sampan.networks.ipam import Subnet
 from sampan.networks.joins import Joins
 from sampan.networks.model import Endpoint, Network, NetworkCreate, PublishedPort, Sandbox, Wishes
+from sampan.networks.options import BRIDGE_NAME
 from sampan.networks.ports import Ports
 from sampan.networks.rows import Rows
 from sampan.wire import timestamps
@@ -112,7 +113,8 @@ class Networks:
             raise NotFound(f'plugin "{wanted.driver}" not found')
         if not driver.has_addresses:
             raise Forbidden(f'only one instance of "{wanted.driver}" network is allowed')
-        network = driver.settle(create.plan(wanted, self._used(), self.settings))
+        used, routed = self._used(), self._routed_elsewhere()
+        network = driver.settle(create.plan(wanted, used, routed, self.settings))
         self._making.add(network.name)
         self._networks[network.name] = network  # its subnet is taken from here on
         try:
@@ -129,7 +131,7 @@ class Networks:
         finally:
             self._making.discard(network.name)
         self._publish(network, "create")
-        return network, []
+        return network, _overlap_warnings(network, routed)
 
     async def remove(self, reference: str) -> Network:
         """Unmake a network that nobody is joined to. Raises NotFound, Forbidden."""
@@ -228,22 +230,25 @@ class Networks:
         return [(network, each) for network in self.all() for each in self.containers_of(network).values()]
 
     def _used(self) -> list[Subnet]:
-        """Subnets that a new network must not overlap: those of networks, and what the host routes elsewhere."""
-        own = [ipam.parse_subnet(pool.subnet) for each in self._networks.values() for pool in each.pools]
-        bridges = {each.options.get("com.docker.network.bridge.name", "") for each in self._networks.values()}
-        return own + [subnet for subnet in self._routed(bridges) if subnet not in own]
+        """Subnets of networks."""
+        return [ipam.parse_subnet(pool.subnet) for each in self._networks.values() for pool in each.pools]
+
+    def _routed_elsewhere(self) -> list[Subnet]:
+        """Subnets that the host reaches otherwise than by a bridge of ours."""
+        bridges = {each.options.get(BRIDGE_NAME, "") or f"br-{each.id[:12]}" for each in self._networks.values()}
+        return self._routed(bridges)
 
     def _settle_default_bridge(self) -> None:
         """Keep the network `bridge` as it was, or move it where the host has come to route its subnet elsewhere."""
         known = self._networks.pop("bridge", None)
-        used = self._used()
+        used = [*self._used(), *self._routed_elsewhere()]
         driver = self._drivers["bridge"]
         options = self.settings.default_options.get("bridge", {})
         wanted_id = _derived_id(self._engine_id, "bridge")
         used_by = self._joins.of_network(wanted_id)
         if known is not None and (known.chosen_pools or used_by):
             subnets = [ipam.parse_subnet(pool.subnet) for pool in known.pools]
-            interface = known.options.get("com.docker.network.bridge.name", "")
+            interface = known.options.get(BRIDGE_NAME, "")
             routed = self._routed([interface])
             is_free = not any(
                 one.version == other.version and one.overlaps(other) for one in subnets for other in routed
@@ -261,6 +266,16 @@ class Networks:
     def _publish(self, network: Network, action: str) -> None:
         if self._events is not None:
             self._events.publish("network", action, network.id, {"name": network.name, "type": network.driver})
+
+
+def _overlap_warnings(network: Network, routed: Iterable[Subnet]) -> list[str]:
+    subnets = [ipam.parse_subnet(pool.subnet) for pool in network.pools] if network.driver == "bridge" else []
+    return [
+        f"subnet {subnet} of network {network.name} overlaps {other}, which the host routes elsewhere"
+        for subnet in subnets
+        for other in routed
+        if subnet.version == other.version and subnet.overlaps(other)
+    ]
 
 
 def _derived_id(engine_id: str, name: str) -> str:
