@@ -117,8 +117,15 @@ class Build:
             raise
 
     def ingest(self, pieces: Iterable[bytes]) -> str:
-        """A new layer, kept by this build's lease; its diff ID. Raises Unavailable when the build is cancelled."""
-        return self.lease.ingest(Pieces(self._while_wanted(pieces)))
+        """A new layer, kept by this build's lease; its diff ID. Raises Unavailable when the build is cancelled.
+
+        It need not be on the disk before the build has an image: a power cut costs a build nothing but time.
+        """
+        stream = Pieces(self._while_wanted(pieces))
+        diff_id: str = self.services.layers.ingest(stream, durable=False).diff_id
+        if not self.lease.keep_layer(diff_id):
+            raise Unavailable(f"{diff_id} was removed while it was being added: try again")
+        return diff_id
 
     def _while_wanted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:

@@ -77,7 +77,8 @@ class Builder:
             await build.report.flush()
 
     def _image(self, build: Build, state: State) -> Image:
-        """Write the config and the row."""
+        """Write the config and the row, when every layer is on the disk."""
+        self.services.layers.settle(state.diff_ids)
         created = next((str(entry["created"]) for entry in reversed(state.history) if entry.get("created")), "")
         config = dict(state.config)
         if build.request.labels:

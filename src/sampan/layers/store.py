@@ -3,9 +3,12 @@
     layers/HEX/layer.tar     the exact uncompressed tar; its SHA-256 is HEX, the layer's diff ID
     layers/HEX/layer.erofs   the index that the kernel mounts with the tar as its device (backend "erofs", Linux ≥ 6.12)
     layers/HEX/fs/           the same tree unpacked (backend "directory")
+    layers/HEX/unsettled     what is here need not be on the disk yet: the id of the boot that it was written in
     layers/tmp-…/            an ingest in progress, locked while it lives; swept when found unlocked
 
-A layer is there or it is not: it appears by one rename, after its bytes are on disk, and goes by one.
+A layer is there or it is not: it appears by one rename, after its bytes are on disk, and goes by one. Who makes many
+layers at a time may have them written without waiting for the disk and settle them all later: until then a power cut
+takes them away, at the next start, as if they had never been.
 """
 
 import errno
@@ -15,7 +18,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +34,13 @@ from sampan.layers.stream import CHUNK_BYTES, Source
 from sampan.layers.unpack import Unpacker
 from sampan.layers.walk import IMPLIED_ROOT_NUMBER, IndexReader, files_bytes
 from sampan.layers.whiteout import OPAQUE_XATTR
+from sampan.linux.procfs import boot_id
 from sampan.linux.remove_tree import remove_tree
 from sampan.linux.syncfs import syncfs
 from sampan.oci.mount import Mount
 
 FS_NAME = "fs"
+UNSETTLED = "unsettled"
 TEMPORARY = "tmp-"
 PRIVATE = 0o700
 DIFF_ID = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
@@ -85,21 +90,51 @@ class Layers:
         """Let go of the store's directory."""
         os.close(self._root_fd)
 
-    def ingest(self, stream: Source, expected_diff_id: str | None = None, budget: Budget | None = None) -> LayerInfo:
+    def ingest(
+        self,
+        stream: Source,
+        expected_diff_id: str | None = None,
+        budget: Budget | None = None,
+        *,
+        durable: bool = True,
+    ) -> LayerInfo:
         """Take in one layer, compressed or not. Raises BadLayer, also when it is not the one expected.
 
-        When this returns the layer is durable; when it raises there is no trace of it. A layer that is there already is
-        read and verified all the same.
+        When this returns the layer is durable, unless it was not asked to be: then it is as soon as `settle` returns.
+        When it raises there is no trace of it. A layer that is there already is read and verified all the same.
         """
         with self._workspace() as (name, directory):
-            written = write_layer(stream, dir_fd=directory, budget=budget)
+            written = write_layer(stream, dir_fd=directory, budget=budget, durable=durable)
             diff_id = "sha256:" + written.digest.hex()
             if expected_diff_id not in (None, diff_id):
                 raise BadLayer(f"layer verification failed: expected diff ID {expected_diff_id}, got {diff_id}")
             if self.backend == DIRECTORY:
                 _unpack(directory)
-            self._publish(name, _hex(diff_id))
+            if not durable:
+                _mark_unsettled(directory)
+            is_new = self._publish(name, _hex(diff_id), durable=durable)
+        if durable and not is_new:
+            self.settle([diff_id])
         return LayerInfo(diff_id, written.size)
+
+    def settle(self, diff_ids: Iterable[str]) -> None:
+        """Have these layers on the disk when this returns; NotFound."""
+        settled = False
+        for diff_id in diff_ids:
+            directory = os.open(self._find(diff_id), OPEN_DIRECTORY)
+            try:
+                if UNSETTLED in os.listdir(directory):
+                    for name in (TAR_NAME, INDEX_NAME):
+                        _sync(name, directory)
+                    os.unlink(UNSETTLED, dir_fd=directory)
+                    os.fsync(directory)
+                    settled = True
+            except FileNotFoundError:
+                pass  # somebody else has settled it meanwhile
+            finally:
+                os.close(directory)
+        if settled:
+            os.fsync(self._root_fd)
 
     def has(self, diff_id: str) -> bool:
         """Whether the layer is in the store, whole."""
@@ -228,7 +263,9 @@ class Layers:
             remove_tree(name, dir_fd=self._root_fd)
             os.close(directory)
 
-    def _publish(self, name: str, final: str) -> None:
+    def _publish(self, name: str, final: str, *, durable: bool = True) -> bool:
+        """Give a layer its name; False if there was one of that name."""
+        is_new = True
         while True:
             try:
                 os.rename(name, final, src_dir_fd=self._root_fd, dst_dir_fd=self._root_fd)
@@ -236,11 +273,14 @@ class Layers:
             except OSError as error:
                 # A directory that is not empty cannot be replaced: the same layer, ingested before or at the same time.
                 if os.path.isdir(self._root / final):
+                    is_new = False
                     break
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
                 # It was there a moment ago, and has been removed since: the name is free now.
-        os.fsync(self._root_fd)
+        if durable:
+            os.fsync(self._root_fd)
+        return is_new
 
     def _require_unpacked(self, layer: Path) -> None:
         """Unpack a layer that was ingested while another backend was in use."""
@@ -260,6 +300,8 @@ class Layers:
         """Remove what crashed ingests left. A directory whose lock is held belongs to one that is alive."""
         for name in os.listdir(self._root_fd):
             if not name.startswith(TEMPORARY):
+                if _is_lost(self._root / name):
+                    remove_tree(name, dir_fd=self._root_fd)
                 continue
             try:
                 directory = os.open(name, OPEN_DIRECTORY, dir_fd=self._root_fd)
@@ -280,6 +322,30 @@ def _hex(diff_id: str) -> str:
     if not found:
         raise BadLayer(f"invalid diff ID {diff_id!r}")
     return found[1]
+
+
+def _mark_unsettled(directory: int) -> None:
+    descriptor = os.open(UNSETTLED, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory)
+    try:
+        os.write(descriptor, boot_id().encode())
+    finally:
+        os.close(descriptor)
+
+
+def _is_lost(layer: Path) -> bool:
+    """Whether a layer was never settled, and the machine was started anew since: nobody knows what is in it."""
+    try:
+        return (layer / UNSETTLED).read_text() != boot_id()
+    except OSError:
+        return False
+
+
+def _sync(name: str, directory: int) -> None:
+    descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _unpack(directory: int) -> None:
