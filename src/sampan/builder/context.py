@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sampan.builder.match import Ignore, parse_ignore
 from sampan.builder.tree import Files, Tree
 from sampan.errors import InvalidRequest
 from sampan.layers.compression import Budget
 from sampan.layers.ingest import INDEX_NAME, TAR_NAME, write_layer
 from sampan.layers.stream import Pieces, Source
 from sampan.linux.remove_tree import remove_tree
+from sampan.wire.patterns import Ignore, parse_ignore
 
 IGNORE_NAME = ".dockerignore"
 BYTES_MAX = 64 << 30

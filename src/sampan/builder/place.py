@@ -12,13 +12,13 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sampan.builder.match import Ignore
 from sampan.builder.owner import ROOT, Owner, changed_mode
 from sampan.builder.select import Selected
 from sampan.builder.tree import Entry, Tree
 from sampan.errors import InvalidRequest
 from sampan.layers.tar import NO_XATTRS, Kind, Member
 from sampan.layers.whiteout import PREFIX, admitted
+from sampan.wire.patterns import Ignore
 
 FILES_MAX = 500_000
 NEW_DIRECTORY = 0o755

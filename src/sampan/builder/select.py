@@ -9,10 +9,10 @@ import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sampan.builder.match import has_wildcards, name_pattern
 from sampan.builder.tree import Entry, Tree
 from sampan.errors import NotFound
 from sampan.layers.tar import Kind
+from sampan.wire.patterns import has_wildcards, name_pattern
 
 FOUND_MAX = 200_000
 PIVOT = "/./"

@@ -19,7 +19,6 @@ from typing import Any
 from sampan.builder.build import Build, Position
 from sampan.builder.dockerfile.instructions import Run
 from sampan.builder.dockerfile.mounts import BIND, CACHE, SECRET, SSH, TMPFS, RunMount, parse_mount
-from sampan.builder.match import Ignore
 from sampan.builder.place import Placement
 from sampan.builder.select import Selected
 from sampan.builder.sources import layers_of
@@ -28,6 +27,7 @@ from sampan.builder.tree import Entry, Tree
 from sampan.errors import InvalidRequest, NotFound, NotSupported
 from sampan.linux.remove_tree import remove_tree
 from sampan.oci.mount import Mount
+from sampan.wire.patterns import Ignore
 
 SECRETS = "/run/secrets/"
 SECRET_MODE = 0o400

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from sampan.builder.dockerfile.instructions import Add, Copy, Instruction, Transfer
 from sampan.builder.dockerfile.lexer import Heredoc
-from sampan.builder.match import Ignore
 from sampan.builder.owner import ROOT, check_chmod, find_owner
 from sampan.builder.place import Content, Placement
 from sampan.builder.select import Selected, select
@@ -22,6 +21,7 @@ from sampan.layers.compression import open_decompressed
 from sampan.layers.header import BLOCK, ZERO_BLOCK, BadLayer, verify_checksum
 from sampan.layers.stream import Pieces, Stream
 from sampan.layers.tar import Kind
+from sampan.wire.patterns import Ignore
 
 OpenArchive = Callable[[Pieces], Tree]
 """Keeps a tar and opens it to be read."""

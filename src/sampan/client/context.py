@@ -1,0 +1,150 @@
+"""What of a directory is sent to a build, and how?
+
+A tar, written while it is sent: what .dockerignore leaves out is not even opened; links, hard links, special files and
+names that are not UTF-8 go as they are, owners do not go at all. The Dockerfile and the .dockerignore are always sent,
+because the builder reads them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import tarfile
+from collections.abc import Iterator
+
+from sampan.errors import InvalidRequest
+from sampan.wire.patterns import Ignore, parse_ignore
+
+IGNORE_NAME = ".dockerignore"
+PIECE = 256 * 1024
+IGNORE_BYTES_MAX = 1 << 20
+LARGE = 100 << 20  # bytes of context from which on the largest paths are named
+
+
+class Context:
+    """A directory on its way to a build. `sizes`: the bytes sent, by the first component of their path."""
+
+    def __init__(self, root: str, dockerfile: str = "Dockerfile") -> None:
+        self.root = root
+        self.dockerfile = dockerfile
+        self.ignore = Ignore(read_patterns(root, dockerfile))
+        self.sizes: dict[str, int] = {}
+        self.extra: list[tuple[str, bytes]] = []
+
+    @property
+    def total(self) -> int:
+        """The bytes sent so far."""
+        return sum(self.sizes.values())
+
+    def largest(self, count: int = 5) -> list[tuple[str, int]]:
+        """The paths that took most of it."""
+        return sorted(self.sizes.items(), key=lambda item: -item[1])[:count]
+
+    def pieces(self) -> Iterator[bytes]:
+        """The tar. Raises InvalidRequest for what cannot be read."""
+        sink = _Sink()
+        # tarfile only writes here; nothing is ever extracted with it.
+        with tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape") as tar:  # type: ignore[call-overload]
+            for path, relative in self._walk():
+                yield from self._member(tar, sink, path, relative)
+            for name, content in self.extra:
+                member = tarfile.TarInfo(name)
+                member.size, member.mode = len(content), 0o600
+                tar.addfile(member, io.BytesIO(content))
+        yield sink.take()
+
+    def _member(self, tar: tarfile.TarFile, sink: _Sink, path: str, relative: str) -> Iterator[bytes]:
+        try:
+            member = tar.gettarinfo(path, relative)
+            if member is None:
+                return  # a socket
+            _strip(member)
+            if not member.isreg():
+                tar.addfile(member)
+            else:
+                with open(path, "rb") as file:
+                    member.size = os.fstat(file.fileno()).st_size
+                    tar.addfile(member, _Whole(file, member.size))
+        except OSError as error:
+            raise InvalidRequest(f"error checking context: {path}: {(error.strerror or '').lower()}") from None
+        first = relative.partition("/")[0]
+        self.sizes[first] = self.sizes.get(first, 0) + (member.size if member.isreg() else 0)
+        if sink.size >= PIECE:
+            yield sink.take()
+
+    def _walk(self) -> Iterator[tuple[str, str]]:
+        pending = [("", self.root)]
+        while pending:
+            prefix, directory = pending.pop()
+            try:
+                entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+            except OSError as error:
+                raise InvalidRequest(f"error checking context: {directory}: {(error.strerror or '').lower()}") from None
+            below = []
+            for entry in entries:
+                relative = prefix + entry.name
+                is_directory = entry.is_dir(follow_symlinks=False)
+                excluded = bool(self.ignore) and self.ignore.excludes(relative) and not self._is_needed(relative)
+                if not excluded:
+                    yield entry.path, relative
+                if is_directory and (not excluded or self.ignore.has_exceptions):
+                    below.append((relative + "/", entry.path))
+            pending += reversed(below)
+
+    def _is_needed(self, relative: str) -> bool:
+        return relative in (self.dockerfile, IGNORE_NAME, self.dockerfile + IGNORE_NAME)
+
+
+def read_patterns(root: str, dockerfile: str) -> list[str]:
+    """The patterns of DOCKERFILE.dockerignore, else of .dockerignore. Raises InvalidRequest."""
+    for name in (dockerfile + IGNORE_NAME, IGNORE_NAME):
+        try:
+            with open(os.path.join(root, name), encoding="utf-8", errors="surrogateescape") as file:
+                return parse_ignore(file.read(IGNORE_BYTES_MAX))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise InvalidRequest(f"{name} cannot be read: {(error.strerror or '').lower()}") from None
+    return []
+
+
+def _strip(member: tarfile.TarInfo) -> None:
+    """Owners are this machine's business; fractions of seconds nobody's."""
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mtime = int(member.mtime)
+    member.mode = stat.S_IMODE(member.mode)
+
+
+class _Sink:
+    """Where tarfile writes; emptied piece by piece."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        self._parts.append(bytes(data))
+        self.size += len(data)
+        return len(data)
+
+    def take(self) -> bytes:
+        joined = b"".join(self._parts)
+        self._parts, self.size = [], 0
+        return joined
+
+
+class _Whole:
+    """A file of exactly so many bytes, whatever happens to it while it is read."""
+
+    def __init__(self, file: io.BufferedReader, size: int) -> None:
+        self._file = file
+        self._left = size
+
+    def read(self, size: int = -1) -> bytes:
+        wanted = min(self._left, size if size >= 0 else self._left)
+        data = self._file.read(wanted)
+        data += bytes(wanted - len(data))
+        self._left -= wanted
+        return data
