@@ -3,15 +3,17 @@
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
 from sampan.builder.build import Build, Services
 from sampan.builder.cache import SCHEMA, Cache
+from sampan.builder.check import check
 from sampan.builder.context import Kept, Workspace, read_dockerfile, without_ignored
 from sampan.builder.dockerfile.stages import Dockerfile, parse_dockerfile
 from sampan.builder.graph import global_arguments, plan
+from sampan.builder.inputs import Inputs
 from sampan.builder.remote import remote_context
 from sampan.builder.report import Report
 from sampan.builder.request import BuildRequest
@@ -41,6 +43,7 @@ class Builder:
 
     def __init__(self, services: Services, events: Events | None = None) -> None:
         self.services = services
+        self.inputs = Inputs()
         self._events = events
 
     async def build(self, request: BuildRequest, context: Source | None, report: Report) -> Image:
@@ -63,6 +66,15 @@ class Builder:
             await asyncio.to_thread(self.services.cache.used, build.used_keys)
             await self._tell(build, image, dockerfile)
             return image
+
+    async def check(self, request: BuildRequest, context: Source | None) -> Sequence[Mapping[str, Any]]:
+        """Look at a Dockerfile and build nothing; the warnings. Raises InvalidRequest with the place."""
+        async with AsyncExitStack() as held:
+            workspace = held.enter_context(self.services.workspaces.workspace())
+            if request.remote:
+                request, context = await remote_context(request, workspace)
+            kept, dockerfile = await asyncio.to_thread(_receive, request, workspace, context)
+            return await asyncio.to_thread(check, self.services.images, request, kept, dockerfile)
 
     async def _solve(self, build: Build, dockerfile: Dockerfile) -> State:
         request = build.request

@@ -84,6 +84,7 @@ class Solver:
         try:
             state, triggers = await self._base(stage)
             await self._report_state(index, state)
+            await self._build.report.event("done", step=f"{index}.{number}", stage=index, layers=len(state.diff_ids))
             if triggers:
                 plural = "" if len(triggers) == 1 else "s"
                 await self._build.report.line(index, f"# Executing {len(triggers)} build trigger{plural}")
@@ -152,18 +153,16 @@ class Solver:
             raise InvalidRequest(f"stage {stage.name} is not part of this build")
         if base.stage is not None:
             state = (await self.result(base.stage)).fork()
-            triggers: Sequence[str] = ()
         elif base.image:
             image = await image_of(build, base.image, base.platform)
             state = state_of(image, build)
-            triggers = state.config.get("OnBuild") or ()
-            state.config.pop("OnBuild", None)
         else:
             empty = {"Env": [f"PATH={PATH}"], "WorkingDir": "/"}
-            state, triggers = State(platform=build.request.platform or build.platform, config=empty), ()
+            state = State(platform=build.request.platform or build.platform, config=empty)
+        triggers: Sequence[str] = state.config.pop("OnBuild", None) or ()
         state.globals = self._variables
         state.proxies = {name: value for name in PROXIES if (value := build.request.arguments.get(name)) is not None}
-        return state, parse_triggers(triggers, base.image) if triggers else ()
+        return state, parse_triggers(triggers, base.image or stage.start.image) if triggers else ()
 
     def _placed(self, error: InvalidRequest | NotFound, instruction: Instruction) -> Exception:
         """The error with the place in the Dockerfile where it arose; its kind stays."""

@@ -33,6 +33,7 @@ def again(entry: Entry, *, hidden: bool = False) -> Entry:
 
 RUN = Entry("run", "Create and run a new container from an image", COMMON)
 EXEC = Entry("exec", "Execute a command in a running container", COMMON)
+BUILD = Entry("build", "Build an image from a Dockerfile", COMMON)
 PS = Entry("ps", "List containers", COMMON)
 IMAGES = Entry("images", "List images", COMMON)
 INFO = Entry("info", "Display system-wide information", COMMON)
@@ -70,6 +71,7 @@ COMMANDS: dict[str, Entry] = {
     "run": RUN,
     "exec": EXEC,
     "ps": PS,
+    "build": BUILD,
     "pull": PULL,
     "push": PUSH,
     "images": IMAGES,
@@ -78,6 +80,7 @@ COMMANDS: dict[str, Entry] = {
     "search": Entry("search", "Search a registry for images", COMMON),
     "version": Entry("version", "Show the version of the client and of the engine", COMMON),
     "info": INFO,
+    "builder": Entry("", "Manage builds", MANAGEMENT),
     "container": Entry("", "Manage containers", MANAGEMENT),
     "image": Entry("", "Manage images", MANAGEMENT),
     "manifest": Entry("", "Manage image manifests and manifest lists", MANAGEMENT),
@@ -119,6 +122,8 @@ COMMANDS: dict[str, Entry] = {
     "unpause": UNPAUSE,
     "update": UPDATE,
     "wait": WAIT,
+    "builder build": again(BUILD),
+    "builder prune": Entry("prune:BUILDER", "Remove build cache"),
     "container attach": again(ATTACH),
     "container commit": again(COMMIT),
     "container cp": again(CP),
@@ -194,15 +199,13 @@ COMMANDS: dict[str, Entry] = {
     "volume rm": Entry("volume:REMOVE", "Remove one or more volumes"),
     "volume remove": Entry("volume:REMOVE", "Remove one or more volumes", hidden=True),
     "volume update": Entry("volume:UPDATE", "Update a volume (cluster volumes only)", hidden=True),
-    "build": later("Build an image from a Dockerfile"),
-    "builder": later("Manage builds"),
     "buildx": later("Build with BuildKit"),
     "checkpoint": later("Manage checkpoints"),
     "compose": later("Run services described in a compose file"),
     "context": later("Manage contexts"),
     "plugin": later("Manage plugins"),
     "swarm": later("Manage a swarm"),
-    "image build": later("Build an image from a Dockerfile"),
+    "image build": again(BUILD),
 }
 
 

@@ -16,6 +16,10 @@ from collections.abc import Iterator
 from sampan.errors import InvalidRequest
 from sampan.wire.patterns import Ignore, parse_ignore
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 IGNORE_NAME = ".dockerignore"
 PIECE = 256 * 1024
 IGNORE_BYTES_MAX = 1 << 20
@@ -45,7 +49,9 @@ class Context:
         """The tar. Raises InvalidRequest for what cannot be read."""
         sink = _Sink()
         # tarfile only writes here; nothing is ever extracted with it.
-        with tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape") as tar:  # type: ignore[call-overload]
+        with tarfile.TarFile(
+            fileobj=sink, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"
+        ) as tar:
             for path, relative in self._walk():
                 yield from self._member(tar, sink, path, relative)
             for name, content in self.extra:
@@ -74,7 +80,7 @@ class Context:
             yield sink.take()
 
     def _walk(self) -> Iterator[tuple[str, str]]:
-        pending = [("", self.root)]
+        pending = [("", self.root)] if self.root != os.devnull else []
         while pending:
             prefix, directory = pending.pop()
             try:
@@ -117,33 +123,33 @@ def _strip(member: tarfile.TarInfo) -> None:
     member.mode = stat.S_IMODE(member.mode)
 
 
-class _Sink:
+class _Sink(io.BytesIO):
     """Where tarfile writes; emptied piece by piece."""
 
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self.size = 0
+    size = 0
 
-    def write(self, data: bytes) -> int:
-        self._parts.append(bytes(data))
+    def write(self, data: Any) -> int:
         self.size += len(data)
-        return len(data)
+        return super().write(data)
 
     def take(self) -> bytes:
-        joined = b"".join(self._parts)
-        self._parts, self.size = [], 0
+        joined = self.getvalue()
+        self.seek(0)
+        self.truncate()
+        self.size = 0
         return joined
 
 
-class _Whole:
+class _Whole(io.BytesIO):
     """A file of exactly so many bytes, whatever happens to it while it is read."""
 
     def __init__(self, file: io.BufferedReader, size: int) -> None:
+        super().__init__()
         self._file = file
         self._left = size
 
-    def read(self, size: int = -1) -> bytes:
-        wanted = min(self._left, size if size >= 0 else self._left)
+    def read(self, size: int | None = -1) -> bytes:
+        wanted = self._left if size is None or size < 0 else min(self._left, size)
         data = self._file.read(wanted)
         data += bytes(wanted - len(data))
         self._left -= wanted

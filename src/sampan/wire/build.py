@@ -5,6 +5,8 @@ dockerd's.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from sampan.errors import InvalidRequest
 from sampan.wire import json
 from sampan.wire.bodies import convert
@@ -68,6 +70,12 @@ class Parameters:
             security_opt=self.texts_of("securityopt") or None,
             ulimits=ulimits,
         )
+
+
+class BuildInputs(Struct, rename="pascal", frozen=True, kw_only=True):
+    """The body of `POST /build/inputs`: secrets, base64 by id."""
+
+    secrets: dict[str, str] | None = None
 
 
 def _hosts(given: Sequence[str]) -> list[str]:

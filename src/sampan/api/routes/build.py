@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from sampan.errors import InvalidRequest, NotSupported
 from sampan.oci.platform import parse_platform
 from sampan.oci.reference import parse_reference
 from sampan.registry.credentials import decode_config_header
-from sampan.wire.build import Parameters
+from sampan.wire.build import BuildInputs, Parameters
 from sampan.wire.images import error_line, progress_line
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ ERROR_CODE_OTHERS = 1
 async def build(engine: "Engine", call: Call) -> web.StreamResponse:
     """`POST /build`: a tar of the context as the body."""
     request = wanted(call)
+    if call.text("inputs"):
+        request = replace(request, secrets=engine.builder.inputs.take(call.text("inputs")))
+    if call.flag("check"):
+        return await streamed(call, partial(_check, engine, call, request), _error_line)
 
     async def work(emit: Emit) -> None:
         async with AsyncExitStack() as held:
@@ -48,6 +53,19 @@ async def build(engine: "Engine", call: Call) -> web.StreamResponse:
                 await emit({"stream": image.id + "\n"})
 
     return await streamed(call, work, _error_line)
+
+
+async def _check(engine: "Engine", call: Call, request: BuildRequest, emit: Emit) -> None:
+    async with AsyncExitStack() as held:
+        context = await held.enter_async_context(upload(call)) if request.has_context else None
+        for warning in await engine.builder.check(request, context):
+            await emit({"aux": dict(warning)})
+
+
+async def inputs(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /build/inputs`, our own: secrets for a build that follows."""
+    body = await call.body(BuildInputs)
+    return reply.json({"Id": engine.builder.inputs.leave(body.secrets or {})}, 201)
 
 
 async def prune(engine: "Engine", call: Call) -> web.StreamResponse:
@@ -83,6 +101,9 @@ def wanted(call: Call) -> BuildRequest:
         pull=call.flag("pull"),
         squash=call.flag("squash"),
         limits=given.limits(),
+        no_cache_stages=tuple(given.texts_of("nocachefilter")),
+        contexts={name: value or "" for name, value in given.map_of("contexts").items()},
+        entitlements=frozenset(given.texts_of("allow")),
         cache_from=tuple(given.texts_of("cachefrom")),
         credentials=decode_config_header(call.request.headers.get("X-Registry-Config", "")),
         has_context=not call.text("remote"),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from sampan.cli.command import ANY, Call, Command, Failure
 
 INSTEAD = {
-    "build": "use `docker build` with DOCKER_BUILDKIT=0 and DOCKER_HOST set to this engine",
-    "buildx": "use `docker build` with DOCKER_BUILDKIT=0 and DOCKER_HOST set to this engine",
+    "buildx": "use `sampan build`",
     "compose": "start the containers one by one with `sampan run`",
     "context": "use -H, or -c with a context that docker has",
 }

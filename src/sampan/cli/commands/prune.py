@@ -8,6 +8,7 @@ from collections.abc import Callable
 from sampan.cli.command import Call, Command, Failure
 from sampan.cli.flags import FILTER, SWITCH, Flag
 from sampan.cli.formats import filters_query
+from sampan.cli.values import BYTES
 from sampan.client.engine import Refused
 from sampan.client.units import decimal_size
 
@@ -124,6 +125,21 @@ def removed_caches(report: dict[str, Any]) -> list[str]:
     return listed("build cache objects", report.get("CachesDeleted"))
 
 
+def prune_builder(call: Call) -> int:
+    """docker builder prune [-a]."""
+    everything = call.options["all"]
+    warning = "This will remove all build cache." if everything else "This will remove all dangling build cache."
+    if not confirmed(call, warning):
+        return 0
+    query = filters_query(call.options["filter"])
+    if everything:
+        query["all"] = "1"
+    if call.options["keep-storage"]:
+        query["keep-storage"] = str(call.options["keep-storage"])
+    report = call.engine.post("/build/prune", query)
+    return finish(call, removed_caches(report), report["SpaceReclaimed"])
+
+
 def finish(call: Call, lines: list[str], space: int) -> int:
     """Print what went and how much room that made."""
     for line in lines:
@@ -141,6 +157,16 @@ IMAGES = Command(
     flags=(FORCE, FILTERS, Flag("all", SWITCH, "Remove all unused images, not just dangling ones", short="a")),
 )
 NETWORKS = Command("[OPTIONS]", prune_networks, flags=(FORCE, FILTERS))
+BUILDER = Command(
+    "[OPTIONS]",
+    prune_builder,
+    flags=(
+        FORCE,
+        FILTERS,
+        Flag("all", SWITCH, "Remove all unused build cache, not just dangling ones", short="a"),
+        Flag("keep-storage", BYTES, "Amount of disk space to keep for cache"),
+    ),
+)
 SYSTEM = Command(
     "[OPTIONS]",
     prune_system,

@@ -1,0 +1,228 @@
+"""sampan build: an image from a Dockerfile and a context."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+
+from sampan.cli.building.inputs import arguments_of, pairs_of, secrets_of, size_of, ulimits_of
+from sampan.cli.building.view import WAYS, View
+from sampan.cli.command import Call, Command, Failure
+from sampan.cli.flags import LIST, SWITCH, TEXT, Flag
+from sampan.client.context import LARGE, Context
+from sampan.client.engine import values
+from sampan.client.units import decimal_size
+
+STDIN = 0
+PIECE = 256 * 1024
+TAR_MAGIC_AT, TAR_MAGIC = 257, b"ustar"
+COMPRESSED = (b"\x1f\x8b\x08", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd")
+LOOK_BYTES = 512
+STDIN_DOCKERFILE = ".dockerfile.from.stdin"
+REMOTE = ("http://", "https://", "git://", "git@", "ssh://", "github.com/")
+
+
+def run(call: Call) -> int:
+    """docker build [OPTIONS] PATH | URL | -."""
+    options = call.options
+    if options["progress"] not in WAYS:
+        raise Failure(f"invalid progress {options['progress']!r}: it is one of {', '.join(WAYS)}")
+    way = "quiet" if options["quiet"] else options["progress"]
+    view = View(call.out, way, shutil.get_terminal_size().columns)
+    query = query_of(call)
+    query["events"] = "1" if view.wants_events else "0"
+    context, body = source_of(call, query)
+    secrets = secrets_of(options["secret"])
+    if secrets:
+        query["inputs"] = call.engine.post("/build/inputs", body={"Secrets": secrets})["Id"]
+    if options["check"] or options["call"] == "check":
+        return check(call, query, body)
+    response = call.engine.send("POST", "/build", query, data=body)
+    view.follow(values(response))
+    tell_of_large(call, context)
+    finish(call, view)
+    return 0
+
+
+def query_of(call: Call) -> dict[str, str | list[str]]:
+    """The flags as the API spells them."""
+    options = call.options
+    query: dict[str, str | list[str]] = {"version": "1", "rm": "1", "dockerfile": options["file"] or "Dockerfile"}
+    for flag, parameter in (
+        ("tag", "t"), ("target", "target"), ("platform", "platform"), ("network", "networkmode"),
+        ("cgroup-parent", "cgroupparent"), ("add-host", "extrahosts"),
+    ):  # fmt: skip
+        if options[flag]:
+            query[parameter] = options[flag]
+    for flag, parameter in (("no-cache", "nocache"), ("pull", "pull"), ("squash", "squash")):
+        if options[flag]:
+            query[parameter] = "1"
+    for parameter, value in (
+        ("buildargs", arguments_of(options["build-arg"])),
+        ("labels", pairs_of(options["label"], "label")),
+        ("contexts", pairs_of(options["build-context"], "build-context")),
+        ("ulimits", ulimits_of(options["ulimit"])),
+        ("cachefrom", options["cache-from"]),
+        ("nocachefilter", [name for text in options["no-cache-filter"] for name in text.split(",")]),
+        ("allow", options["allow"]),
+    ):
+        if value:
+            query[parameter] = json.dumps(value)
+    if options["shm-size"]:
+        query["shmsize"] = str(size_of(options["shm-size"]))
+    return query
+
+
+def source_of(call: Call, query: dict[str, str | list[str]]) -> tuple[Context | None, Iterable[bytes]]:
+    """Where the context comes from: a directory, standard input, or a URL that the engine reads."""
+    source, dockerfile = call.arguments[0], call.options["file"]
+    if source.startswith(REMOTE) or source.endswith(".git"):
+        query["remote"] = source
+        return None, ()
+    if source == "-":
+        return None, _from_stdin(query, dockerfile)
+    if not os.path.isdir(source):
+        raise Failure(f'unable to prepare context: path "{source}" not found')
+    name = dockerfile or "Dockerfile"
+    extra = b""
+    if name == "-":
+        extra, name = os.fdopen(os.dup(STDIN), "rb").read(), STDIN_DOCKERFILE
+    elif dockerfile:
+        name, extra = _place_of(source, dockerfile)
+    elif not os.path.exists(os.path.join(source, name)):
+        raise Failure(
+            f"unable to evaluate symlinks in Dockerfile path: lstat {source}/{name}: no such file or directory"
+        )
+    context = Context(source, name)
+    if extra:
+        context.extra.append((name, extra))
+    query["dockerfile"] = name
+    return context, context.pieces()
+
+
+def _place_of(source: str, dockerfile: str) -> tuple[str, bytes]:
+    """The Dockerfile's name in the context, or its bytes when it lies outside."""
+    root, path = os.path.realpath(source), os.path.realpath(dockerfile)
+    if not os.path.exists(path) and os.path.exists(os.path.join(source, dockerfile)):
+        path = os.path.realpath(os.path.join(source, dockerfile))  # as the classic client had it
+    if path.startswith(root + "/"):
+        return os.path.relpath(path, root), b""
+    try:
+        with open(path, "rb") as file:
+            return STDIN_DOCKERFILE, file.read()
+    except OSError as error:
+        raise Failure(f"unable to prepare context: {dockerfile}: {(error.strerror or '').lower()}") from None
+
+
+def _from_stdin(query: dict[str, str | list[str]], dockerfile: str) -> Iterable[bytes]:
+    """A tar as the context, or a Dockerfile alone."""
+    head = _read_exactly(LOOK_BYTES)
+    is_tar = head.startswith(COMPRESSED) or head[TAR_MAGIC_AT:].startswith(TAR_MAGIC)
+    if is_tar:
+        return _rest(head)
+    if dockerfile:
+        raise Failure("ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles")
+    text = head + b"".join(_rest(b""))
+    context = Context(os.devnull, STDIN_DOCKERFILE)
+    context.extra.append((STDIN_DOCKERFILE, text))
+    query["dockerfile"] = STDIN_DOCKERFILE
+    return context.pieces()
+
+
+def _read_exactly(size: int) -> bytes:
+    data = b""
+    while len(data) < size and (piece := os.read(STDIN, size - len(data))):
+        data += piece
+    return data
+
+
+def _rest(head: bytes) -> Iterator[bytes]:
+    if head:
+        yield head
+    while piece := os.read(STDIN, PIECE):
+        yield piece
+
+
+def check(call: Call, query: dict[str, str | list[str]], body: Iterable[bytes]) -> int:
+    """--check: warnings and no image."""
+    query["check"] = "1"
+    warnings = [
+        value["aux"] for value in values(call.engine.send("POST", "/build", query, data=body)) if "aux" in value
+    ]
+    for each in warnings:
+        call.out.line(f"WARNING: {each['Rule']} - {each['Url']}")
+        call.out.line(each["Message"])
+        call.out.line(each["Shown"] + "\n")
+    if not warnings:
+        call.out.line("Check complete, no warnings found.")
+        return 0
+    call.out.line(
+        f"Check complete, {len(warnings)} {'warning has' if len(warnings) == 1 else 'warnings have'} been found!"
+    )
+    return 1
+
+
+def tell_of_large(call: Call, context: Context | None) -> None:
+    """A context that took long to send is mostly a mistake: say what is in it."""
+    if context is None or context.total < LARGE or call.options["quiet"]:
+        return
+    named = ", ".join(f"{path} ({decimal_size(size)})" for path, size in context.largest())
+    call.err.line(f"The context has {decimal_size(context.total)}. Its largest paths: {named}. See .dockerignore.")
+
+
+def finish(call: Call, view: View) -> None:
+    """Say which image it is, to whoever wants to know."""
+    if call.options["quiet"]:
+        call.out.line(view.image_id)
+    elif view.way == "tty":
+        names = "".join(f" {name}" for name in call.options["tag"])
+        call.out.line(f"Built {view.image_id}{names}")
+    for flag, content in (
+        ("iidfile", view.image_id),
+        (
+            "metadata-file",
+            json.dumps({"containerimage.config.digest": view.image_id, "image.name": call.options["tag"]}),
+        ),
+    ):
+        if call.options[flag]:
+            with open(call.options[flag], "w", encoding="utf-8") as file:
+                file.write(content)
+
+
+COMMAND = Command(
+    "[OPTIONS] PATH | URL | -",
+    run,
+    least=1,
+    most=1,
+    flags=(
+        Flag("add-host", LIST, 'Add a custom host-to-IP mapping (format: "host:ip")'),
+        Flag("allow", LIST, "Allow what a Dockerfile may not do by itself (network.host, security.insecure)"),
+        Flag("build-arg", LIST, "Set build-time variables"),
+        Flag("build-context", LIST, "Additional build contexts (e.g., name=docker-image://image)"),
+        Flag("cache-from", LIST, "Images to consider as cache sources"),
+        Flag("call", TEXT, 'Set method for evaluating build ("check")'),
+        Flag("cgroup-parent", TEXT, 'Set the parent cgroup for the "RUN" instructions during build'),
+        Flag("check", SWITCH, 'Shorthand for "--call=check"'),
+        Flag("file", TEXT, 'Name of the Dockerfile (default: "PATH/Dockerfile")', short="f"),
+        Flag("iidfile", TEXT, "Write the image ID to a file"),
+        Flag("label", LIST, "Set metadata for an image"),
+        Flag("metadata-file", TEXT, "Write build result metadata to a file"),
+        Flag("network", TEXT, 'Set the networking mode for the "RUN" instructions during build'),
+        Flag("no-cache", SWITCH, "Do not use cache when building the image"),
+        Flag("no-cache-filter", LIST, "Do not cache specified stages"),
+        Flag("platform", TEXT, "Set target platform for build"),
+        Flag("progress", TEXT, 'Set type of progress output ("auto", "plain", "tty", "json")', default="auto"),
+        Flag("pull", SWITCH, "Always attempt to pull all referenced images"),
+        Flag("quiet", SWITCH, "Suppress the build output and print image ID on success", short="q"),
+        Flag("secret", LIST, 'Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")'),
+        Flag("shm-size", TEXT, "Shared memory size for build containers"),
+        Flag("squash", SWITCH, "Squash newly built layers into a single new layer"),
+        Flag("tag", LIST, 'Name and optionally a tag (format: "name:tag")', short="t"),
+        Flag("target", TEXT, "Set the target build stage to build"),
+        Flag("ulimit", LIST, "Ulimit options"),
+        Flag("force-rm", SWITCH, "Always remove intermediate containers", hidden=True),
+        Flag("rm", SWITCH, "Remove intermediate containers after a successful build", hidden=True),
+    ),
+)
