@@ -2,7 +2,7 @@
 
     bench/clients.py A_SOCKET B_SOCKET [--runs N] [--only WORD]
 
-Both engines must hold `busybox:latest` and, for load and save, `debian:12`. Runs alternate A B A B …; what is printed
+Both engines must hold `busybox:latest`, and B for load and save `debian:12`. Runs alternate A B A B …; what is printed
 is the median of each and the median of the ratios A/B pair by pair. `--network none` throughout: nothing of the
 network is measured. The last row drives A with sampan's own CLI and B with docker.
 """
@@ -18,6 +18,15 @@ from dataclasses import dataclass
 
 LINE = "0123456789" * 7
 WRITER = f"yes {LINE} | head -c 100000000"
+FILES = (
+    "docker run --network none --name benchfiles busybox sh -c 'mkdir /w; for d in $(seq 20); do mkdir /w/$d; "
+    "for f in $(seq 100); do echo content $d $f >/w/$d/$f; done; done'"
+)
+# An image that nobody else has, so that taking it away takes its layer away.
+MAKE = (
+    "docker rm -f bench; docker create --name bench debian:12 true; docker export bench | docker import - benchload; "
+    "docker save benchload -o $SAVED; docker rm bench"
+)
 ONCE = "docker run --rm --network none busybox true"
 
 
@@ -43,8 +52,10 @@ CASES = (
     Case("writing 100 MB of logs",
          f"docker run -d --network none --name bench busybox sh -c '{WRITER}' && docker wait bench",
          "docker rm -f bench", slow=True),
-    Case("save of 220 MB", "docker save debian:12 >/dev/null", slow=True),
-    Case("load of 220 MB", "docker load -q -i $SAVED", "docker rmi -f debian:12", slow=True),
+    Case("save of 220 MB", "docker save benchload >/dev/null", slow=True),
+    Case("load of 220 MB", "docker load -q -i $SAVED", "docker rmi -f benchload", slow=True),
+    Case("commit of 2,000 new files", "docker commit benchfiles benchcommit",
+         f"docker rmi -f benchcommit; docker inspect benchfiles || {FILES}", slow=True),
     Case("run --rm, own CLI on A", ONCE, ours=ONCE.replace("docker", "$SAMPAN", 1)),
 )  # fmt: skip
 
@@ -87,15 +98,16 @@ def main() -> None:
     sockets = (options.a, options.b)
     with tempfile.TemporaryDirectory() as directory:
         saved = f"{directory}/debian.tar"
-        if not options.only or options.only in "load of 220 MB":
-            shell(options.b, f"docker save debian:12 -o {saved}", saved)
+        if any(options.only in case.name and "220 MB" in case.name for case in CASES):
+            shell(options.b, MAKE, saved)
+            shell(options.a, "docker load -i $SAVED", saved)
         print(f"{'median ms':30s}{'A':>10s}{'B':>10s}{'A/B':>9s}")
         for case in CASES:
             if options.only in case.name:
                 runs = max(3, options.runs // 2) if case.slow else options.runs
                 print(measure(case, sockets, runs, saved), flush=True)
         for socket in sockets:
-            shell(socket, "docker rm -f bench benchlog", saved)
+            shell(socket, "docker rm -f bench benchlog benchfiles; docker rmi -f benchload benchcommit", saved)
 
 
 if __name__ == "__main__":
