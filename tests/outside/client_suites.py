@@ -43,8 +43,9 @@ class Suite:
 DOCKER_PY = Suite("docker", "7.0.0", (
     "-o", "python_files=*_test.py",
     *(f"tests/integration/{name}_test.py" for name in (
-        "api_build", "api_container", "api_volume", "api_exec", "api_image", "api_client", "api_healthcheck",
-        "models_containers", "models_images", "models_resources", "client", "errors", "regression",
+        "api_build", "api_container", "api_volume", "api_network", "api_exec", "api_image", "api_client",
+        "api_healthcheck", "models_containers", "models_images", "models_networks", "models_resources", "client",
+        "errors", "regression",
     )),
 ))  # fmt: skip
 AIODOCKER = Suite("aiodocker", "0.27.0", (

@@ -36,3 +36,18 @@ def net(networked_engine: Networked) -> Iterator[Networked]:
     """The engine with networks, without what earlier tests made."""
     yield networked_engine
     networked_engine.clear()
+
+
+@pytest.fixture
+def bridged_engine(image_tar: Path) -> Iterator[Engine]:
+    """An engine with all its network drivers, for one test; nothing must be left of it."""
+    if OUTSIDE:
+        pytest.skip("only an engine that the test started may be killed")
+    own = Engine(bridge="")
+    try:
+        own.start()
+        prepare(own, image_tar)
+        yield own
+    finally:
+        found = own.close()
+    assert not found, f"the engine left behind: {found}"

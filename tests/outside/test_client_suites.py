@@ -57,14 +57,14 @@ UNSTEADY = {
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("suite", [DOCKER_PY, AIODOCKER], ids=lambda suite: suite.name)
-def test_the_clients_own_tests(own_engine: Engine, image_tar: Path, suite: Suite) -> None:
+def test_the_clients_own_tests(bridged_engine: Engine, image_tar: Path, suite: Suite) -> None:
     if OUTSIDE:
         pytest.skip("they remove containers of others")
     tree = fetch(suite)
     if tree is None:
         pytest.skip("the client's source package cannot be fetched from PyPI")
-    prepare(suite, own_engine, image_tar)
-    results = run(suite, tree, own_engine)
+    prepare(suite, bridged_engine, image_tar)
+    results = run(suite, tree, bridged_engine)
     assert len(results) > 50, "the suite did not run"
     failed = {name: why for name, why in results.items() if why}
     listed = {name for tests in suite.expected.values() for name in tests}

@@ -1,14 +1,22 @@
 """Do containers find each other by name, and do their files say what dockerd's say? Recorded from dockerd 20.10."""
 
 import json
+import os
 import re
+import socket
+import threading
+import time
 
+import dns.message
 import pytest
 
+from engine import Engine, eventually
 from expect import IMAGE, OUTSIDE
 from networked import MARK, Networked
+from sampan.linux import netns
 
 pytestmark = pytest.mark.needs_root
+ADDRESS = "10.65.0.2"
 LOOPBACK = (
     "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n"
     "ff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n"
@@ -144,3 +152,66 @@ def test_a_container_that_comes_to_its_first_users_network_gets_the_resolver(net
     net.says("network", "connect", network, f"{MARK}-c")
     assert looked_up(net, "c", f"{MARK}-neighbour") == ["10.64.0.7"]
     assert "nameserver 127.0.0.11" in net.inside("c", "cat /etc/resolv.conf")
+
+
+class Asker:
+    """Asks for one name again and again, and notes what is answered when."""
+
+    def __init__(self, namespace: str, name: str) -> None:
+        fd = netns.open_of(namespace)
+        self._socket = netns.inside(fd, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        os.close(fd)
+        self._socket.connect(("127.0.0.11", 53))
+        self._socket.settimeout(0.01)
+        self._query = dns.message.make_query(name, "A").to_wire()[2:]
+        self._ends = threading.Event()
+        self.asked: dict[int, float] = {}
+        self.answered: dict[int, float] = {}
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._ends.is_set():
+            number = len(self.asked)
+            self.asked[number] = time.monotonic()
+            self._socket.send(number.to_bytes(2, "big") + self._query)
+            self._receive()
+        eventually(lambda: self._receive() or len(self.answered) == len(self.asked))
+
+    def _receive(self) -> None:
+        try:
+            while True:
+                answer = self._socket.recv(512)
+                if socket.inet_aton(ADDRESS) in answer:
+                    self.answered[int.from_bytes(answer[:2], "big")] = time.monotonic()
+        except TimeoutError:
+            return
+
+    def end(self) -> None:
+        self._ends.set()
+        self._thread.join()
+        self._socket.close()
+
+
+def test_no_question_is_lost_while_the_daemon_is_killed_and_started(bridged_engine: Engine) -> None:
+    """What is asked meanwhile waits in sockets that the shim keeps, and is answered within a second of the start."""
+    engine = bridged_engine
+    assert engine.docker("network", "create", "--subnet", "10.65.0.0/24", "n").code == 0
+    for name, flags in (("web", ("--ip", ADDRESS)), ("asks", ())):
+        done = engine.docker("run", "-d", "--name", name, "--network", "n", *flags, IMAGE, "sleep", "1000")
+        assert done.code == 0, done.stderr
+    pid = engine.docker("inspect", "--format", "{{.State.Pid}}", "asks").stdout.strip()
+    asker = Asker(f"/proc/{pid}/ns/net", "web")
+    assert eventually(lambda: len(asker.answered) > 20)
+    for _ in range(2):
+        engine.kill()
+        killed = len(asker.asked)
+        assert eventually(lambda killed=killed: len(asker.asked) > killed + 20)  # type: ignore[misc]
+        engine.start()
+        started = time.monotonic()
+        assert eventually(lambda started=started: max(asker.answered.values()) > started)  # type: ignore[misc]
+    asker.end()
+    assert asker.answered.keys() == asker.asked.keys(), "questions were lost"
+    first_after = min(moment for moment in asker.answered.values() if moment > started)
+    assert first_after - started < 1
+    assert engine.docker("exec", "asks", "nslookup", "web").code == 0

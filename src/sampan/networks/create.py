@@ -103,6 +103,8 @@ def _pools(wanted: NetworkCreate, used: list[Subnet], routed: Sequence[Subnet], 
             if pool.gateway or pool.ip_range or pool.auxiliary:
                 raise InvalidRequest("invalid subnet in IPAM config: a gateway, range or address needs a subnet")
             continue
+        if not (wanted.ipv6 if ipam.parse_subnet(pool.subnet).version == 6 else wanted.ipv4):
+            continue  # dockerd, too, passes over a subnet of an IP version that is not switched on
         settled.append(ipam.settle(pool, used))
         used.append(ipam.parse_subnet(settled[-1].subnet))
     versions = {ipam.parse_subnet(pool.subnet).version for pool in settled}
