@@ -62,11 +62,15 @@ class Pushing:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """A layer and the blobs that can stand for it, with the repositories next door that have them."""
+    """A layer and the blobs that can stand for it, with the repositories next door that have them.
+
+    `was_there`: one of the blobs was seen in the repository that is pushed to.
+    """
 
     diff_id: Digest
     candidates: tuple[LayerBlob, ...]
     mounts: tuple[tuple[LayerBlob, str], ...]
+    was_there: bool
 
 
 async def push(
@@ -114,13 +118,13 @@ def _plan(store: ImageStore, lease: Lease, image: Image, reference: Reference) -
         candidates = tuple(known[:MAX_CANDIDATES])
         for each in candidates:
             lease.keep_blob(each.digest)
-        mounts = [
+        seen = [
             (each, source)
             for each in candidates
             for source in sources_of(store.database, each.digest, reference.domain)
-            if source != reference.path
         ]
-        layers.append(_Layer(diff_id, candidates, tuple(mounts[:MAX_MOUNTS])))
+        mounts = [(each, source) for each, source in seen if source != reference.path]
+        layers.append(_Layer(diff_id, candidates, tuple(mounts[:MAX_MOUNTS]), len(mounts) < len(seen)))
     return layers
 
 
@@ -158,14 +162,11 @@ async def _all(pushing: Pushing, layers: Iterable[_Layer], room: asyncio.Semapho
 
 async def _layer(pushing: Pushing, layer: _Layer) -> LayerBlob:
     """Let the registry have a layer, the cheapest way that works; the blob that stands for it there."""
-    for each in layer.candidates:
-        if await pushing.target.has_blob(each.digest) in (each.size, 0):
-            pushing.emit(status("Layer already exists", layer.diff_id))
-            return each
-    for each, source in layer.mounts:
-        if await _mounted(pushing, each.digest, source):
-            pushing.emit(status(f"Mounted from {source}", layer.diff_id))
-            return each
+    # Most likely first; a mount also succeeds, with less ado, where the blob is already.
+    looks = [_there, _next_door] if layer.was_there else [_next_door, _there]
+    for look in looks:
+        if blob := await look(pushing, layer):
+            return blob
     for attempt in range(1, pushing.settings.attempts + 1):
         try:
             blob = await _upload(pushing, layer)
@@ -176,6 +177,22 @@ async def _layer(pushing: Pushing, layer: _Layer) -> LayerBlob:
                 raise
             await _wait(pushing, layer.diff_id, attempt, error)
     raise AssertionError("the last attempt returns or raises")
+
+
+async def _there(pushing: Pushing, layer: _Layer) -> LayerBlob | None:
+    for each in layer.candidates:
+        if await pushing.target.has_blob(each.digest) in (each.size, 0):
+            pushing.emit(status("Layer already exists", layer.diff_id))
+            return each
+    return None
+
+
+async def _next_door(pushing: Pushing, layer: _Layer) -> LayerBlob | None:
+    for each, source in layer.mounts:
+        if await _mounted(pushing, each.digest, source):
+            pushing.emit(status(f"Mounted from {source}", layer.diff_id))
+            return each
+    return None
 
 
 async def _mounted(pushing: Pushing, digest: Digest, source: str) -> bool:
@@ -261,5 +278,6 @@ def _remember(
 ) -> None:
     """In a thread: the image has a digest at its registry now, and its layers are known to be there."""
     remember(store.database, blobs, reference.name)
-    with store.database.transaction(durable=True) as cursor:
+    # Not worth waiting for the disk: it is the registry's digest, and the image has a name without it.
+    with store.database.transaction(durable=False) as cursor:
         rows.name(cursor, replace(reference, tag="", digest=digest), image.id)
