@@ -85,7 +85,8 @@ async def fetch_layer(store: ImageStore, layer: LayerToFetch, settings: Settings
         except BaseException as error:
             feed.end(error)
             await asyncio.wait([taking])
-            if isinstance(error, _NobodyReads) and (reason := taking.exception()):
+            reason = taking.exception()
+            if isinstance(error, _NobodyReads) and reason is not None:
                 raise reason from None
             raise
     finally:

@@ -75,7 +75,7 @@ async def _config(pulling: Pulling, resolved: Resolved, platform: Platform | Non
         data = await asyncio.to_thread(pulling.store.content.read, descriptor.digest)
     else:
         data = await _blob(resolved, descriptor)
-    config = parse_config(data)
+    config = await asyncio.to_thread(parse_config, data)
     if config.platform.os not in ("linux", ""):
         raise InvalidRequest(
             f'image operating system "{config.platform.os}" cannot be used on this platform: '

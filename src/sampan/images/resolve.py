@@ -6,6 +6,7 @@ What is chosen is pinned by digests from the first document on, and every docume
 D05, D12). The manifest always comes from the repository that was asked for: what another one has is no answer (D09).
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -54,7 +55,8 @@ async def resolve(sources: Sequence[Repository], reference: Reference, platform:
     document, sources = await find(sources, reference)
     documents = [document]
     for _ in range(MAX_DEPTH):
-        parsed = parse_manifest(documents[-1].data, documents[-1].media_type)
+        # In a thread: a document of the size that is allowed, made for it, takes a second to read.
+        parsed = await asyncio.to_thread(parse_manifest, documents[-1].data, documents[-1].media_type)
         if isinstance(parsed, Manifest):
             check_image(parsed)
             return Resolved(tuple(documents), parsed, sources)

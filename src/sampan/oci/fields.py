@@ -95,6 +95,11 @@ class Fields:
             raise self._wrong(name, "a list of objects")
         return [Fields(item, f"{self._full(name)}[{position}]") for position, item in enumerate(value)]
 
+    def count(self, name: str) -> int:
+        """How many entries a list has; 0 where there is none. Cheap, to be asked before `items`."""
+        value = self._members.get(name)
+        return len(value) if isinstance(value, list) else 0
+
     def has(self, name: str) -> bool:
         """Whether the member is there and not null."""
         return self._members.get(name) is not None

@@ -18,6 +18,7 @@ from sampan.oci.platform import Platform, satisfies
 from sampan.oci.strict import decode, encode
 
 MAX_LAYERS = 500
+MAX_MANIFESTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +131,9 @@ def _manifest(fields: Fields, media_type: str, data: bytes) -> Manifest:
     config = fields.inner("config")
     if config is None:
         raise InvalidRequest("manifest has no config")
+    if fields.count("layers") > MAX_LAYERS:
+        raise InvalidRequest(f"manifest has {fields.count('layers')} layers, at most {MAX_LAYERS} are possible")
     layers = tuple(parse_descriptor(layer) for layer in fields.items("layers"))
-    if len(layers) > MAX_LAYERS:
-        raise InvalidRequest(f"manifest has {len(layers)} layers, at most {MAX_LAYERS} are possible")
     return Manifest(
         media_type,
         parse_descriptor(config),
@@ -144,5 +145,7 @@ def _manifest(fields: Fields, media_type: str, data: bytes) -> Manifest:
 
 
 def _index(fields: Fields, media_type: str, data: bytes) -> Index:
+    if fields.count("manifests") > MAX_MANIFESTS:
+        raise InvalidRequest(f"index has {fields.count('manifests')} manifests, at most {MAX_MANIFESTS} are possible")
     manifests = tuple(parse_descriptor(manifest) for manifest in fields.items("manifests"))
     return Index(media_type, manifests, data, fields.mapping("annotations") or {})

@@ -51,9 +51,9 @@ def decode_header(value: str) -> Credentials:
     text = value.replace("+", "-").replace("/", "_")
     try:
         data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        document = decode(data, what="X-Registry-Auth header", max_bytes=MAX_BYTES) if data.strip() else {}
-        return from_fields(Fields(document or {}, "X-Registry-Auth header"))
-    except (binascii.Error, InvalidRequest) as error:
+        document = decode(data, what="X-Registry-Auth header", max_bytes=MAX_BYTES) if data.strip() else None
+        return from_fields(Fields({} if document is None else document, "X-Registry-Auth header"))
+    except (ValueError, InvalidRequest) as error:  # binascii's errors are ValueErrors
         raise InvalidRequest(f"invalid X-Registry-Auth header: {error}") from None
 
 
