@@ -779,7 +779,10 @@ def test_errors_of_a_registry_become_dockers_sentences(tmp_path: Path) -> None:
                 (missing("NAME_UNKNOWN"), f"repository {name} not found: name unknown: name unknown"),
                 (web.Response(status=403), f"pull access denied for {name}, repository does not exist or may require"),
                 (web.Response(status=500), "received unexpected HTTP status: 500 Internal Server Error"),
-                (web.Response(status=401, headers={"WWW-Authenticate": "Basic"}), "no basic auth credentials"),
+                (
+                    web.Response(status=401, headers={"WWW-Authenticate": "Basic"}),
+                    f'Head "{registry.url}{MANIFEST}": no basic auth credentials',
+                ),
             ):
 
                 async def lie(request: web.Request, answer: web.Response = answer) -> web.StreamResponse:

@@ -16,8 +16,8 @@ from sampan.oci.manifest import Index, Manifest, parse_manifest
 from sampan.oci.media_types import CONFIGS, LAYERS
 from sampan.oci.platform import Platform, host_platform
 from sampan.oci.reference import Reference
-from sampan.registry.auth import Unauthorized
-from sampan.registry.failure import Absent, Denied
+from sampan.registry.auth import NoCredentials, Unauthorized
+from sampan.registry.failure import Absent, Denied, RegistryError
 from sampan.registry.repository import Document, Repository
 
 MAX_DEPTH = 4
@@ -46,6 +46,8 @@ async def find(sources: Sequence[Repository], reference: Reference) -> tuple[Doc
         except SampanError as error:
             # A mirror may lack it, or be away; what the registry itself says is the answer.
             if position == len(sources) - 1:
+                if isinstance(error, NoCredentials):
+                    raise NoCredentials(f'Head "{source.url_of(reference)}": {error}') from None
                 raise translate(error, reference) from None
     raise InvalidRequest(f"there is nobody to ask for {reference.familiar}")
 
@@ -97,7 +99,7 @@ def translate(error: SampanError, reference: Reference) -> SampanError:
             f"pull access denied for {name}, repository does not exist or may require 'docker login': {error}"
         )
     if isinstance(error, Unauthorized):
-        return Unauthorized(str(error))
+        return RegistryError(str(error))  # a 401 would make docker's CLI ask for a password
     return error
 
 

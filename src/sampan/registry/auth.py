@@ -38,7 +38,11 @@ _SHARED = frozenset({
 
 
 class Unauthorized(Forbidden):
-    """The registry wants credentials, or others than those it got."""
+    """The registry wants other credentials than those it got."""
+
+
+class NoCredentials(SampanError):
+    """The registry wants credentials, and there are none. Not a 401: docker's CLI would begin to ask for a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ def authorize(
         return (yield from _bearer(origin, known["bearer"], credentials, scopes, tuple(trusted_realms), offline))
     if "basic" in known:
         if not credentials.username:
-            raise Unauthorized("no basic auth credentials")
+            raise NoCredentials("no basic auth credentials")
         return Grant(credentials.basic)
     if known:
         raise Unauthorized(f"the registry asks for an unknown kind of credentials: {', '.join(sorted(known))[:100]}")

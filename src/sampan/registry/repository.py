@@ -15,6 +15,7 @@ from sampan.errors import InvalidRequest
 from sampan.oci.digest import Digest, digest_of, is_digest, parse_digest
 from sampan.oci.fields import Fields
 from sampan.oci.media_types import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from sampan.oci.reference import Reference
 from sampan.oci.strict import decode
 from sampan.registry.access import Access
 from sampan.registry.failure import Absent, RegistryError, of_exception
@@ -56,6 +57,10 @@ class Repository:
             raise InvalidRequest(f"manifest verification failed: the registry says {stated}, it has digest {digest}")
         # Some servers do not say what they deliver; then the document has to.
         return Document(media_type if media_type in ACCEPTED else _unstated(media_type), digest, data)
+
+    def url_of(self, reference: Reference) -> str:
+        """Where the manifest of a name is, as it may be shown."""
+        return f"{self.access.base}/v2/{self.path}/manifests/{reference.digest or reference.with_default_tag().tag}"
 
     async def find_manifest(self, reference: str) -> tuple[str, Digest, int] | None:
         """Media type, digest and size of a manifest without fetching it; None when it is not there."""

@@ -21,10 +21,14 @@ def log_in(call: Call) -> int:
     if not user and not secret:
         known = file.find(server)
         if known:
-            call.out.line(f"Authenticating with existing credentials... [Username: {known.get('username', '')}]")
+            call.err.line(
+                f"Authenticating with existing credentials... [Username: {known.get('username', '')}]\n\n"
+                f" Info -> To login with a different account, run '{call.program} logout' followed by "
+                f"'{call.program} login'\n\n"
+            )
             try:
                 call.engine.post("/auth", body=known)
-                call.out.line("\nLogin Succeeded")
+                call.out.line("Login Succeeded")
                 return 0
             except Refused as refused:
                 call.err.line(f"Stored credentials invalid or expired: {refused.message}")
