@@ -1,10 +1,13 @@
 """Does a registry give space back, and lose nothing, whatever happens: collection, kill -9, a disk that is full?"""
 
+import http.client
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,6 +94,18 @@ def test_a_disk_that_is_full() -> None:
     finally:
         server.close()
         directory.rmdir()
+
+
+def test_it_ends_at_once_when_nothing_goes_on() -> None:
+    server = RegistryServer()
+    idle = http.client.HTTPConnection("127.0.0.1", server.port)
+    idle.request("GET", "/v2/")
+    idle.getresponse().read()
+    with socket.create_connection(("127.0.0.1", server.port)):
+        begin = time.monotonic()
+        server.close()
+    assert time.monotonic() - begin < 8, "it does not wait for those who are only connected"
+    idle.close()
 
 
 def test_two_registries_do_not_share_a_directory(registry: RegistryServer) -> None:

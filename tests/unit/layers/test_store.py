@@ -17,9 +17,7 @@ def tar(name: str) -> io.BytesIO:
 
 def test_a_layer_that_was_never_settled_is_gone_after_a_power_cut(tmp_path: Path) -> None:
     first = Layers(tmp_path / "layers", tmp_path / "run", backend="directory")
-    lost, kept, same_boot = (
-        first.ingest(tar(name), durable=False).diff_id for name in ("a", "b", "c")
-    )
+    lost, kept, same_boot = (first.ingest(tar(name), durable=False).diff_id for name in ("a", "b", "c"))
     first.settle([kept])
     assert not (tmp_path / "layers" / kept.partition(":")[2] / "unsettled").exists()
     (tmp_path / "layers" / lost.partition(":")[2] / "unsettled").write_text("another boot")

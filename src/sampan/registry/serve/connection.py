@@ -75,6 +75,12 @@ class Server(web.Server):
             access_log=None,
         )
 
+    async def finish(self, seconds: float) -> None:
+        """Close the connections on which nothing goes on; give the others so many seconds."""
+        await asyncio.sleep(0)  # who has just come in begins to wait for a request, and can be told not to
+        self.pre_shutdown()
+        await self.shutdown(seconds)
+
     def __call__(self) -> Connection:
         """The protocol of a new connection."""
         return Connection(self, loop=self._loop, **self._kwargs)

@@ -120,7 +120,7 @@ async def _live(settings: Settings) -> None:
             undo.push_async_callback(upstream.close)
         registry = Registry(store, gate, settings.read_only, patience=settings.patience, upstream=upstream)
         server = Server(registry)
-        undo.push_async_callback(server.shutdown, END_SECONDS)
+        undo.push_async_callback(server.finish, END_SECONDS)
         door = await loop.create_server(server, *settings.address, ssl=context, backlog=512)
         undo.callback(door.close)
         if settings.metrics_address:
