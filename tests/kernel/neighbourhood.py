@@ -52,7 +52,7 @@ class Neighbourhood:
     def _wire(self) -> None:
         def host_side() -> None:
             with netlink.links() as links:
-                links._link("add", ifname="wan0", kind="veth", peer={"ifname": "lan0", "net_ns_fd": self.neighbour})
+                links.add_wire("wan0", "lan0", namespace=self.neighbour)
                 for address in (f"{HOST}/24", f"{HOST6}/64"):
                     links.add_address("wan0", address)
                 links.set_up("wan0")

@@ -1,39 +1,54 @@
-"""How are interfaces, addresses, routes and queues made?
+"""How are interfaces, addresses and routes made?
 
-rtnetlink(7), spoken by pyroute2, which is imported when first needed: it takes a fifth of a second and ten megabytes.
-Calls wait for the kernel's answer and belong into a thread. A `Links` speaks to the network namespace of the thread
-that opened it, see `netns.py`. Failures are OSErrors with the kernel's number. Names and addresses are texts.
+rtnetlink(7). A container's start asks for a dozen of these, which is why they are packed here: pyroute2 takes a fifth
+of a second to import, ten megabytes, and a third of a millisecond for each request (docs/decisions has the figures).
+What is asked rarely and is hard to pack, queues that limit bandwidth, is left to it: `netqueue.py`.
+
+Calls wait for the kernel's answer. A `Links` speaks to the network namespace of the thread that opened it, see
+`netns.py`. Failures are OSErrors with the kernel's number. Names and addresses are texts.
 """
 
 import errno
 import ipaddress
-import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+import socket
+import struct
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from sampan.linux.netdevice import IFNAMSIZ
+from sampan.linux.nlattr import attribute, nested, text, unpack
 
+MACVLAN_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
+
+NEWLINK, DELLINK, SETLINK, NEWADDR, DELADDR, GETADDR, NEWROUTE, DELROUTE = 16, 17, 19, 20, 21, 22, 24, 25
+REQUEST, ACK, REPLACE, EXCL, CREATE, DUMP = 0x1, 0x4, 0x100, 0x200, 0x400, 0x300
+NLMSG_ERROR, NLMSG_DONE = 2, 3
 IFF_UP = 1
-MACVLAN_MODES = ("private", "vepa", "bridge", "passthru")
+NODAD = 0x02
+AF_BRIDGE = 7
+SCOPE_LINK = 253
+MAIN_TABLE, STATIC = 254, 4
 
-
-def preload() -> None:
-    """Import what the first call would wait for."""
-    import pyroute2  # noqa: F401
+_MESSAGE = struct.Struct("=IHHII")
+_LINK = struct.Struct("=BxHiII")
+_ADDRESS = struct.Struct("=BBBBI")
+_ROUTE = struct.Struct("=BBBBBBBBI")
 
 
 class Links:
     """An open conversation about the interfaces of one network namespace."""
 
-    def __init__(self, talk: Any) -> None:
+    def __init__(self, talk: socket.socket) -> None:
         self._talk = talk
+        self._sequence = 0
 
     def index(self, name: str) -> int:
         """The number of an interface, 0 when there is none of this name."""
-        found: list[int] = self._do(lambda: self._talk.link_lookup(ifname=_checked(name)), name)
-        return found[0] if found else 0
+        try:
+            return socket.if_nametoindex(_checked(name))
+        except OSError:
+            return 0
 
     def have(self, name: str) -> int:
         """The number of an interface. ENODEV when there is none of this name."""
@@ -44,192 +59,192 @@ class Links:
 
     def add_bridge(self, name: str, *, mac: str, mtu: int = 0) -> None:
         """A bridge that is down. EEXIST."""
-        self._link("add", ifname=_checked(name), kind="bridge", address=mac, **({"mtu": mtu} if mtu else {}))
+        self._add(name, "bridge", attribute(1, _mac(mac)) + _mtu(mtu))
 
     def add_veth(self, name: str, peer: str, *, namespace: int, mac: str, master: str, mtu: int = 0) -> None:
         """A pair of interfaces: `name` here, in the bridge `master`, and up; `peer` in another namespace, and down."""
-        size = {"mtu": mtu} if mtu else {}
-        self._link(
-            "add", ifname=_checked(name), kind="veth", state="up", master=self.have(master), **size,
-            peer={"ifname": _checked(peer), "net_ns_fd": namespace, "address": mac, **size},
-        )  # fmt: skip
-
-    def add_macvlan(self, name: str, parent: str, *, mode: str, namespace: int, mac: str, mtu: int = 0) -> None:
-        """A further interface on `parent`'s wire, made in another namespace. `mode`: one of MACVLAN_MODES."""
-        size = {"mtu": mtu} if mtu else {}
-        address = {} if mode == "passthru" else {"address": mac}
-        self._link(
-            "add", ifname=_checked(name), kind="macvlan", link=self.have(parent), macvlan_mode=mode,
-            net_ns_fd=namespace, **address, **size,
-        )  # fmt: skip
-
-    def add_vlan(self, name: str, parent: str, tag: int) -> None:
-        """A sub-interface for one VLAN of `parent`."""
-        self._link("add", ifname=_checked(name), kind="vlan", link=self.have(parent), vlan_id=tag)
+        there = text(3, _checked(peer)) + _number(28, namespace) + attribute(1, _mac(mac)) + _mtu(mtu)
+        data = nested(1, _LINK.pack(0, 0, 0, 0, 0) + there)
+        self._add(name, "veth", _number(10, self.have(master)) + _mtu(mtu), data=data, up=True)
 
     def add_pair(self, name: str, peer: str) -> None:
         """A pair of interfaces, both here and up."""
-        self._link("add", ifname=_checked(name), kind="veth", state="up", peer={"ifname": _checked(peer)})
+        there = text(3, _checked(peer))
+        self._add(name, "veth", data=nested(1, _LINK.pack(0, 0, 0, 0, 0) + there), up=True)
         self.set_up(peer)
+
+    def add_wire(self, name: str, peer: str, *, namespace: int) -> None:
+        """A pair of interfaces, one of them in another namespace, both down."""
+        there = text(3, _checked(peer)) + _number(28, namespace)
+        self._add(name, "veth", data=nested(1, _LINK.pack(0, 0, 0, 0, 0) + there))
+
+    def add_macvlan(self, name: str, parent: str, *, mode: str, namespace: int, mac: str, mtu: int = 0) -> None:
+        """A further interface on `parent`'s wire, made in another namespace. `mode`: one of MACVLAN_MODES."""
+        address = b"" if mode == "passthru" else attribute(1, _mac(mac))
+        extra = _number(5, self.have(parent)) + _number(28, namespace) + address + _mtu(mtu)
+        self._add(name, "macvlan", extra, data=_number(1, MACVLAN_MODES[mode]))
+
+    def add_vlan(self, name: str, parent: str, tag: int) -> None:
+        """A sub-interface for one VLAN of `parent`."""
+        self._add(name, "vlan", _number(5, self.have(parent)), data=attribute(1, struct.pack("=H", tag)))
 
     def add_dummy(self, name: str) -> None:
         """An interface that leads nowhere."""
-        self._link("add", ifname=_checked(name), kind="dummy")
+        self._add(name, "dummy")
 
     def add_ifb(self, name: str) -> None:
         """A queue for what comes in elsewhere (tc-mirred(8)), and up."""
-        self._link("add", ifname=_checked(name), kind="ifb", state="up")
+        self._add(name, "ifb", up=True)
 
     def delete(self, name: str) -> bool:
         """Remove an interface, and its peer with it; False when there was none."""
         index = self.index(name)
-        if index:
-            try:
-                self._link("del", index=index)
-            except OSError as error:
-                if error.errno != errno.ENODEV:
-                    raise
-        return bool(index)
+        if not index:
+            return False
+        try:
+            self._ask(DELLINK, 0, _LINK.pack(0, 0, index, 0, 0), name)
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
+        return True
 
     def set_up(self, name: str) -> None:
         """Bring an interface up."""
-        self._link("set", index=self.have(name), state="up")
+        self._ask(NEWLINK, 0, _LINK.pack(0, 0, self.have(name), IFF_UP, IFF_UP), name)
 
     def isolate_port(self, name: str) -> None:
         """Keep a bridge's port from talking to the bridge's other isolated ports (bridge(8), `isolated`)."""
-        self._do(lambda: self._talk.brport("set", index=self.have(name), isolated=1), name)
+        self._port(name, 33)
 
     def reflect(self, name: str) -> None:
         """Let a bridge's port get back what came in there (bridge(8), `hairpin`)."""
-        self._do(lambda: self._talk.brport("set", index=self.have(name), mode=1), name)
-
-    def set_mac(self, name: str, mac: str) -> None:
-        """Give an interface another hardware address."""
-        self._link("set", index=self.have(name), address=mac)
+        self._port(name, 4)
 
     def add_address(self, name: str, address: str, *, scope: int = 0) -> None:
         """Give an interface an address (with prefix length); one that it has already is no failure."""
         parsed = ipaddress.ip_interface(address)
-        last = parsed.network.broadcast_address if parsed.version == 4 and parsed.network.prefixlen < 31 else None
-        extra: dict[str, Any] = {"broadcast": str(last)} if last else {}
+        body = attribute(2, parsed.packed) + attribute(1, parsed.packed)
+        if parsed.version == 4 and parsed.network.prefixlen < 31:
+            body += attribute(4, parsed.network.broadcast_address.packed)
         if parsed.version == 6:
-            # It was granted to nobody else: no need to wait a second for a neighbour to object (IFA_F_NODAD).
-            extra["flags"] = 0x02
+            # It was granted to nobody else: no need to wait a second for a neighbour to object.
+            body += _number(8, NODAD)
         try:
-            self._do(
-                lambda: self._talk.addr(
-                    "add", index=self.have(name), address=str(parsed.ip), prefixlen=parsed.network.prefixlen,
-                    scope=scope, **extra,
-                ),
-                f"{name} {address}",
-            )  # fmt: skip
+            self._ask(NEWADDR, CREATE | EXCL, self._address(name, parsed, scope) + body, f"{name} {address}")
         except OSError as error:
             if error.errno != errno.EEXIST:
                 raise
 
-    def addresses(self, name: str) -> list[str]:
-        """The addresses of an interface, with prefix lengths."""
-        index = self.have(name)
-        found = self._do(lambda: list(self._talk.get_addr(index=index)), name)
-        return [f"{each.get_attr('IFA_ADDRESS')}/{each['prefixlen']}" for each in found]
-
     def delete_address(self, name: str, address: str) -> None:
         """Take an address from an interface."""
         parsed = ipaddress.ip_interface(address)
-        self._do(
-            lambda: self._talk.addr(
-                "del", index=self.have(name), address=str(parsed.ip), prefixlen=parsed.network.prefixlen
-            ),
-            f"{name} {address}",
-        )
+        body = attribute(2, parsed.packed) + attribute(1, parsed.packed)
+        self._ask(DELADDR, 0, self._address(name, parsed, 0) + body, f"{name} {address}")
+
+    def addresses(self, name: str) -> list[str]:
+        """The addresses of an interface, with prefix lengths."""
+        index = self.have(name)
+        found = []
+        for payload in self._dump(GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0)):
+            _, length, _, _, of = _ADDRESS.unpack_from(payload)
+            address = unpack(payload[_ADDRESS.size :]).get(1)
+            if of == index and address is not None:
+                found.append(f"{ipaddress.ip_address(address)}/{length}")
+        return found
 
     def route_outside(self, name: str, gateway: str = "", *, version: int = 4) -> None:
         """Make an interface the way to everywhere, by a gateway if it has one; in place of another if there is."""
-        everywhere = "0.0.0.0/0" if version == 4 else "::/0"
-        target: dict[str, Any] = {"gateway": gateway} if gateway else {"scope": 253}
-        self._do(
-            lambda: self._talk.route(
-                "replace", dst=everywhere, oif=self.have(name), family=2 if version == 4 else 10, **target
-            ),
-            f"{name} {gateway}",
-        )
+        way = _number(4, self.have(name))
+        if gateway:
+            way += attribute(5, ipaddress.ip_address(gateway).packed)
+        head = _ROUTE.pack(_family(version), 0, 0, 0, MAIN_TABLE, STATIC, 0 if gateway else SCOPE_LINK, 1, 0)
+        if version == 6:
+            # IPv6 would keep both: what is replaced there is a route with the same gateway.
+            self.unroute_outside(version=6)
+        self._ask(NEWROUTE, CREATE | REPLACE, head + way, f"{name} {gateway}")
 
     def unroute_outside(self, *, version: int = 4) -> None:
         """Have no way to everywhere; harmless when there is none."""
-        everywhere = "0.0.0.0/0" if version == 4 else "::/0"
+        head = _ROUTE.pack(_family(version), 0, 0, 0, MAIN_TABLE, 0, 255, 0, 0)
         try:
-            self._do(lambda: self._talk.route("del", dst=everywhere, family=2 if version == 4 else 10), everywhere)
+            self._ask(DELROUTE, 0, head, "default")
         except OSError as error:
             if error.errno not in (errno.ESRCH, errno.ENOENT):
                 raise
 
-    def limit(self, name: str, *, rate: int, burst: int) -> None:
-        """Let no more than `rate` bytes a second out of an interface, `burst` bytes at once (tc-tbf(8))."""
-        index = self.have(name)
-        self._do(
-            lambda: self._talk.tc(
-                "replace", "tbf", index, 0x10000, rate=rate, burst=burst, latency="50ms", parent=0xFFFFFFFF
-            ),
-            name,
-        )
+    def _add(self, name: str, kind: str, extra: bytes = b"", *, data: bytes = b"", up: bool = False) -> None:
+        info = nested(18, text(1, kind), nested(2, data) if data else b"")
+        flags = IFF_UP if up else 0
+        head = _LINK.pack(0, 0, 0, flags, flags)
+        self._ask(NEWLINK, CREATE | EXCL, head + text(3, _checked(name)) + extra + info, name)
 
-    def unlimit(self, name: str) -> None:
-        """Take the limits of an interface away; harmless when there are none."""
-        index = self.index(name)
-        for parent in (0xFFFFFFFF, 0xFFFFFFF1) if index else ():
-            try:
-                self._do(lambda p=parent: self._talk.tc("del", index=index, parent=p), name)  # type: ignore[misc]
-            except OSError as error:
-                if error.errno not in (errno.ENOENT, errno.EINVAL):
-                    raise
+    def _port(self, name: str, setting: int) -> None:
+        head = _LINK.pack(AF_BRIDGE, 0, self.have(name), 0, 0)
+        self._ask(SETLINK, 0, head + nested(12, attribute(setting, b"\1")), name)
 
-    def send_through(self, name: str, other: str) -> None:
-        """Let all that comes in on an interface go through the queue of `other` (tc-mirred(8))."""
-        index, target = self.have(name), self.have(other)
-        action = {
-            "kind": "mirred", "direction": "egress", "action": "redirect", "ifindex": target,
-        }  # fmt: skip
+    def _address(self, name: str, parsed: ipaddress.IPv4Interface | ipaddress.IPv6Interface, scope: int) -> bytes:
+        length = parsed.network.prefixlen
+        return _ADDRESS.pack(_family(parsed.version), length, 0, scope, self.have(name))
 
-        def work() -> None:
-            try:
-                self._talk.tc("add", "ingress", index, 0xFFFF0000)
-            except Exception as error:
-                if getattr(error, "code", 0) != errno.EEXIST:
-                    raise
-            # One filter that every packet matches, whatever its protocol (ETH_P_ALL).
-            self._talk.tc(
-                "replace-filter", "u32", index, parent=0xFFFF0000, prio=1, protocol=0x0003,
-                target=0x10001,
-                keys=["0x0/0x0+0"], action=action,
-            )  # fmt: skip
+    def _ask(self, kind: int, flags: int, body: bytes, about: str) -> None:
+        """Send a request, and wait until it is done."""
+        self._send(kind, REQUEST | ACK | flags, body)
+        while True:
+            for found, sequence, payload in _messages(self._talk.recv(1 << 16)):
+                if found == NLMSG_ERROR and sequence == self._sequence:
+                    code = -struct.unpack_from("=i", payload)[0]
+                    if code:
+                        raise OSError(code, os.strerror(code), about)
+                    return
 
-        self._do(work, name)
+    def _dump(self, kind: int, body: bytes) -> Iterator[bytes]:
+        self._send(kind, REQUEST | DUMP, body)
+        while True:
+            for found, sequence, payload in _messages(self._talk.recv(1 << 18)):
+                if sequence != self._sequence:
+                    continue
+                if found in (NLMSG_DONE, NLMSG_ERROR):
+                    return
+                yield payload
 
-    def names(self) -> Mapping[str, int]:
-        """Every interface: name → number."""
-        return {link.get_attr("IFLA_IFNAME"): link["index"] for link in self._do(lambda: list(self._talk.get_links()))}
-
-    def _link(self, verb: str, **fields: Any) -> None:
-        self._do(lambda: self._talk.link(verb, **fields), str(fields.get("ifname", fields.get("index", ""))))
-
-    def _do(self, work: Callable[[], Any], about: str = "") -> Any:
-        """What the call returns; its failures as OSErrors."""
-        from pyroute2.netlink.exceptions import NetlinkError
-
-        try:
-            return work()
-        except NetlinkError as error:
-            raise OSError(error.code, os.strerror(error.code), about) from None
+    def _send(self, kind: int, flags: int, body: bytes) -> None:
+        self._sequence += 1
+        self._talk.send(_MESSAGE.pack(len(body) + _MESSAGE.size, kind, flags, self._sequence, 0) + body)
 
 
 @contextmanager
 def links() -> Iterator[Links]:
     """A conversation with the network namespace that this thread is in now."""
-    from pyroute2 import IPRoute
-
-    logging.getLogger("pyroute2").setLevel(logging.WARNING)  # it tells of every message
-    with IPRoute() as talk:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as talk:
+        talk.bind((0, 0))
+        talk.settimeout(30)
         yield Links(talk)
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    offset = 0
+    while offset + _MESSAGE.size <= len(data):
+        length, kind, _, sequence, _ = _MESSAGE.unpack_from(data, offset)
+        if length < _MESSAGE.size:
+            return
+        yield kind, sequence, data[offset + _MESSAGE.size : offset + length]
+        offset += (length + 3) & ~3
+
+
+def _family(version: int) -> int:
+    return socket.AF_INET if version == 4 else socket.AF_INET6
+
+
+def _number(kind: int, value: int) -> bytes:
+    return attribute(kind, struct.pack("=I", value))
+
+
+def _mtu(size: int) -> bytes:
+    return _number(4, size) if size else b""
+
+
+def _mac(address: str) -> bytes:
+    return bytes.fromhex(address.replace(":", ""))
 
 
 def _checked(name: str) -> str:

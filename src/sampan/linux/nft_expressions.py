@@ -7,7 +7,8 @@ Values pass between them in registers of 32 bits, here numbered from 0; `nft --d
 import struct
 from enum import IntEnum
 
-from sampan.linux.nftables import attribute, nested, number, padded, text
+from sampan.linux.nftables import number, padded
+from sampan.linux.nlattr import attribute, nested, text
 
 EQUAL, NOT_EQUAL = 0, 1
 SOURCE_NAT, DESTINATION_NAT = 0, 1

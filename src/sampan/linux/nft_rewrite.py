@@ -7,7 +7,8 @@ checksum (nft(8), "payload statement").
 import struct
 
 from sampan.linux.nft_expressions import Header
-from sampan.linux.nftables import attribute, nested, number, text
+from sampan.linux.nftables import number
+from sampan.linux.nlattr import attribute, nested, text
 
 FIRST_REGISTER = 8  # NFT_REG32_00
 INET_CHECKSUM = 1

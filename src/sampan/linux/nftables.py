@@ -10,22 +10,22 @@ import os
 import socket
 import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+
+from sampan.linux.nlattr import attribute, attributes, nested, text, unpack
 
 NETLINK_NETFILTER = 12
 SUBSYSTEM = 10
 NFNLGRP_NFTABLES = 7
 BATCH_BEGIN, BATCH_END = 0x10, 0x11
 REQUEST, ACK, CREATE, DUMP = 0x1, 0x4, 0x400, 0x300
-NESTED = 0x8000
 CHUNK = 500
 """Elements in one message: an attribute has at most 64 KiB."""
 
 _MESSAGE = struct.Struct("=IHHII")
 _FAMILY = struct.Struct(">BBH")
-_ATTRIBUTE = struct.Struct("=HH")
 
 
 class Family(IntEnum):
@@ -69,24 +69,9 @@ LENGTH = {Type.IPV4: 4, Type.IPV6: 16, Type.ETHER: 6, Type.PROTOCOL: 1, Type.POR
 MAP = 0x8
 
 
-def attribute(kind: int, value: bytes) -> bytes:
-    """One netlink attribute, padded to four bytes (netlink(7))."""
-    return _ATTRIBUTE.pack(len(value) + 4, kind) + value + bytes(-len(value) % 4)
-
-
 def number(kind: int, value: int) -> bytes:
     """An attribute that is a number: nf_tables has them in network order."""
     return attribute(kind, struct.pack(">I", value & 0xFFFFFFFF))
-
-
-def text(kind: int, value: str) -> bytes:
-    """An attribute that is a text."""
-    return attribute(kind, value.encode() + b"\0")
-
-
-def nested(kind: int, *parts: bytes) -> bytes:
-    """An attribute of attributes."""
-    return attribute(kind | NESTED, b"".join(parts))
 
 
 def padded(data: bytes) -> bytes:
@@ -278,22 +263,6 @@ def deletes_table(data: bytes, table: str) -> bool:
         kind in deletions and unpack(payload[4:]).get(1, b"").rstrip(b"\0") == table.encode()
         for kind, _, payload in _messages(data)
     )
-
-
-def unpack(data: bytes) -> dict[int, bytes]:
-    """Attributes by kind; of several of one kind, the last."""
-    return dict(attributes(data))
-
-
-def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(kind, value) of each attribute."""
-    offset = 0
-    while offset + 4 <= len(data):
-        length, kind = _ATTRIBUTE.unpack_from(data, offset)
-        if length < 4:
-            return
-        yield kind & 0x3FFF, data[offset + 4 : offset + length]
-        offset += (length + 3) & ~3
 
 
 def _talk() -> socket.socket:

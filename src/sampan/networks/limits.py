@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sampan.errors import InvalidRequest
-from sampan.linux import netlink
+from sampan.linux import netlink, netqueue
 from sampan.networks.model import Endpoint
 
 RATE_IN, RATE_OUT = "com.sampan.network.rate.in", "com.sampan.network.rate.out"
@@ -57,15 +57,15 @@ def apply(endpoint: Endpoint) -> None:
     wanted = read(endpoint.driver_options)
     if not wanted:
         return
-    with netlink.links() as links:
-        if wanted.rate_in:
-            links.limit(endpoint.host_interface, rate=wanted.rate_in, burst=wanted.burst_in)
-        if wanted.rate_out:
-            middle = intermediate(endpoint)
+    if wanted.rate_in:
+        netqueue.limit(endpoint.host_interface, rate=wanted.rate_in, burst=wanted.burst_in)
+    if wanted.rate_out:
+        middle = intermediate(endpoint)
+        with netlink.links() as links:
             links.delete(middle)
             links.add_ifb(middle)
-            links.limit(middle, rate=wanted.rate_out, burst=wanted.burst_out)
-            links.send_through(endpoint.host_interface, middle)
+        netqueue.limit(middle, rate=wanted.rate_out, burst=wanted.burst_out)
+        netqueue.send_through(endpoint.host_interface, middle)
 
 
 def remove(endpoint: Endpoint) -> None:
