@@ -63,16 +63,23 @@ def samples(
     call: Call, engines: dict[str, Engine], query: dict[str, str | list[str]]
 ) -> dict[str, dict[str, Any] | None]:
     """What each container uses, all asked at once over connections that are kept; None for one that is gone."""
-    from concurrent.futures import ThreadPoolExecutor
-
     names = list(call.arguments)
     if not names:
         listed = call.engine.get("/containers/json", {"all": "1"} if call.options["all"] else {})
         names = [container["Id"] for container in listed]
+    return sample_all(call.engine, engines, names, query)
+
+
+def sample_all(
+    engine: Engine, engines: dict[str, Engine], names: list[str], query: dict[str, str | list[str]]
+) -> dict[str, dict[str, Any] | None]:
+    """The same for containers whose names are known; `engines` keeps a connection for each."""
+    from concurrent.futures import ThreadPoolExecutor
+
     for gone in engines.keys() - set(names):
         del engines[gone]
     for name in names:
-        engines.setdefault(name, call.engine.beside())
+        engines.setdefault(name, engine.beside())
 
     def one(name: str) -> dict[str, Any] | None:
         try:

@@ -1,4 +1,4 @@
-"""sampan top: the processes of a container, as ps shows them."""
+"""sampan top: the processes of a container, as ps shows them; without a container, a live view of all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ COLUMN_WIDTH = 20
 
 
 def run(call: Call) -> int:
-    """docker top CONTAINER [ps OPTIONS]."""
+    """docker top CONTAINER [ps OPTIONS], or the live view. Raises Failure where there is no terminal for it."""
+    if not call.arguments:
+        from sampan.cli.watch.screen import run as watch
+
+        return watch(call)
     name, *ps_options = call.arguments
     query: dict[str, str | list[str]] = {"ps_args": " ".join(ps_options)} if ps_options else {}
     processes = call.engine.get(named("containers", name, "top"), query)
@@ -19,4 +23,4 @@ def run(call: Call) -> int:
     return 0
 
 
-COMMAND = Command("CONTAINER [ps OPTIONS]", run, least=1, most=ANY, interspersed=False)
+COMMAND = Command("[CONTAINER [ps OPTIONS]]", run, most=ANY, interspersed=False)
