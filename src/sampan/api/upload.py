@@ -18,6 +18,8 @@ from sampan.api.call import Call
 from sampan.errors import InvalidRequest
 
 BUFFER_BYTES = 8 << 20
+BATCH_BYTES = 1 << 20
+GATHER_SECONDS = 0.05
 
 
 class Upload(io.RawIOBase):
@@ -32,6 +34,7 @@ class Upload(io.RawIOBase):
         self._loop = asyncio.get_running_loop()
         self._chunks: deque[memoryview] = deque()
         self._waiting_bytes = 0
+        self._wanted = 1  # how much must be there before the reader is woken
         self._changed = threading.Condition()
         self._room = asyncio.Event()
         self._ended = False
@@ -47,7 +50,8 @@ class Upload(io.RawIOBase):
                     self._chunks.append(memoryview(chunk))
                     self._waiting_bytes += len(chunk)
                     full = self._waiting_bytes >= BUFFER_BYTES
-                    self._changed.notify()
+                    if self._waiting_bytes >= self._wanted:
+                        self._changed.notify()
                 if full:
                     await self._room.wait()
         except BaseException:
@@ -65,24 +69,39 @@ class Upload(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Fill `buffer` with what has arrived, waiting for at least a byte; 0 at the end of the body."""
         with self._changed:
-            while not self._chunks and not self._ended:
-                if not self._changed.wait(self._patience):
-                    raise InvalidRequest(f"the request body stalled for {self._patience:.0f} seconds")
+            self._await_bytes(len(buffer))
             if not self._chunks:
                 if self._broken:
                     raise InvalidRequest("unexpected EOF: the request body ended before its time")
                 return 0
-            chunk = self._chunks[0]
-            count = min(len(chunk), len(buffer))
-            buffer[:count] = chunk[:count]
-            if count == len(chunk):
-                self._chunks.popleft()
-            else:
-                self._chunks[0] = chunk[count:]
+            count = 0
+            while self._chunks and count < len(buffer):
+                chunk = self._chunks[0]
+                size = min(len(chunk), len(buffer) - count)
+                buffer[count : count + size] = chunk[:size]
+                count += size
+                if size == len(chunk):
+                    self._chunks.popleft()
+                else:
+                    self._chunks[0] = chunk[size:]
             before, self._waiting_bytes = self._waiting_bytes, self._waiting_bytes - count
         if before >= BUFFER_BYTES > self._waiting_bytes:
             self._loop.call_soon_threadsafe(self._room.set)
         return count
+
+
+    def _await_bytes(self, wanted: int) -> None:
+        """Wait for as much as fills the reader's buffer, so that two threads need not take turns at every piece.
+
+        What comes slowly is not waited for any longer than that.
+        """
+        if self._chunks or self._ended:
+            return
+        self._wanted = min(wanted, BATCH_BYTES)
+        if not self._changed.wait_for(lambda: self._ended or self._waiting_bytes >= self._wanted, GATHER_SECONDS):
+            self._wanted = 1
+            if not self._changed.wait_for(lambda: self._ended or self._waiting_bytes > 0, self._patience):
+                raise InvalidRequest(f"the request body stalled for {self._patience or 0:.0f} seconds")
 
 
 @asynccontextmanager

@@ -248,7 +248,7 @@ def _write(descriptor: int, member: Member, stream: Stream) -> None:
 def _data(member: Member, stream: Stream) -> Iterator[bytes]:
     missing = member.size
     while missing:
-        piece = stream.read(min(missing, CHUNK_BYTES))
+        piece = stream.some(min(missing, CHUNK_BYTES))
         if not piece:
             raise BadLayer("unexpected EOF")
         missing -= len(piece)

@@ -67,6 +67,15 @@ class Stream:
         self.position += size - missing
         return b"".join(pieces)
 
+    def some(self, size: int) -> bytes:
+        """At most the next `size` bytes, as they lie there: nothing is joined. Empty at the end of the source."""
+        if self._start == len(self._chunk) and not self._next_chunk():
+            return b""
+        piece = self._chunk[self._start : self._start + size]
+        self._start += len(piece)
+        self.position += len(piece)
+        return piece
+
     def skip(self, size: int) -> int:
         """Pass over `size` bytes; return how many there were."""
         missing = size

@@ -105,6 +105,7 @@ class Served:
             events=self.events,
             about=About(sampan_version="0"),
             distribution=self.distribution,
+            builder=SimpleNamespace(),
         )
         self.app = App(engine)
         server = Server(self.app)
