@@ -12,7 +12,6 @@ from corpus import RECORDED, Dockerfile, cases, config, layers, recorded, tree, 
 from engine import Client, Result
 from expect import IMAGE, OUTSIDE
 
-pytestmark = pytest.mark.soak  # until the engine builds
 CASES = cases(IMAGE.partition(":")[0])
 SAID = recorded()
 
