@@ -117,7 +117,9 @@ def read_sysctls(text: str, interface: str) -> dict[str, str]:
         parts = key.split(".")
         is_known = len(parts) == 5 and parts[0] == "net" and parts[1] in ("ipv4", "ipv6", "mpls")
         is_plain = all(part.replace("_", "").isalnum() for part in (parts[1], parts[-1]) if part)
-        if not (equals and is_known and is_plain and parts[2] in ("conf", "neigh", "input") and parts[3] == "IFNAME"):
+        is_own = is_known and parts[2] in ("conf", "neigh", "input") and parts[3].upper() == "IFNAME"
+        # docker's client writes the whole option in small letters.
+        if not (equals and is_own and is_plain):
             raise InvalidRequest(f"unable to parse {SYSCTLS}: invalid sysctl {word!r}: net.X.Y.IFNAME.Z=value expected")
         found["/".join([*parts[:3], interface, parts[4]])] = value
     return found
