@@ -258,6 +258,12 @@ def test_ports_are_told_by_ps_port_and_inspect(net: Networked) -> None:
     shown = net.says("ps", "--filter", f"name={MARK}-c", "--format", "{{.Ports}}")
     parts = set(shown.split(", "))
     assert {"70/tcp", "0.0.0.0:28081->80/tcp", "127.0.0.1:28082->81/udp", f"{chosen}->82/tcp"} <= parts
+    for found, flag in (
+        (True, "publish=28081"), (True, "publish=28000-29000/tcp"), (True, "publish=28082/udp"),
+        (False, "publish=80"), (False, "publish=28082/tcp"), (True, "expose=70"), (True, "expose=80"),
+        (True, "expose=80-90/udp"), (False, "expose=90"),
+    ):  # fmt: skip
+        assert bool(net.says("ps", "-q", "--filter", f"name={MARK}-c", "--filter", flag)) == found, flag
     ports = json.loads(net.says("inspect", "--format", "{{json .NetworkSettings.Ports}}", f"{MARK}-c"))
     assert list(ports) == ["70/tcp", "80/tcp", "81/udp", "82/tcp"]
     assert ports["70/tcp"] is None

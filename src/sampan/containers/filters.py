@@ -5,15 +5,16 @@ must all hold. What a filter refers to is looked up once; then each container is
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sampan.containers import mounts, volumes
+from sampan.containers import mounts, ports, volumes
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Status
 from sampan.containers.model import Container
 from sampan.containers.verify import PORT
 from sampan.errors import InvalidRequest, NotFound
+from sampan.networks.model import PublishedPort
 from sampan.wire.filters import Filters
 
 ACCEPTED = frozenset(
@@ -38,6 +39,7 @@ class Query:
     since: Container | None = None
     ancestors: tuple[tuple[str, tuple[str, ...]], ...] = ()
     networks: frozenset[str] = frozenset()
+    published: Mapping[str, Sequence[PublishedPort]] = field(default_factory=dict)
     healths: Mapping[str, str] = field(default_factory=dict)
     patterns: dict[str, list[Callable[[str], bool]]] = field(default_factory=dict)
 
@@ -76,6 +78,7 @@ def prepare(engine: Engine, filters: Filters) -> Query:
         since=_last(engine, filters.get("since")),
         ancestors=tuple(_ancestors(engine, filters)),
         networks=frozenset(_networks(engine, filters)),
+        published=_published(engine) if "publish" in filters else {},
         healths=engine.health.verdicts() if "health" in filters else {},
         patterns={key: [_matcher(value) for value in filters.get(key)] for key in ("id", "name")},
     )
@@ -108,6 +111,13 @@ def _networks(engine: Engine, filters: Filters) -> list[str]:
         except NotFound:
             continue
     return names
+
+
+def _published(engine: Engine) -> dict[str, list[PublishedPort]]:
+    found: dict[str, list[PublishedPort]] = {}
+    for _, endpoint in engine.networks.all_endpoints():
+        found.setdefault(endpoint.container_id, []).extend(endpoint.ports)
+    return found
 
 
 def _matcher(value: str) -> Callable[[str], bool]:
@@ -157,9 +167,22 @@ def _mounts(query: Query, container: Container) -> bool:
 
 
 def _exposes(query: Query, container: Container) -> bool:
-    exposed = {port if "/" in port else f"{port}/tcp" for port in container.config.exposed_ports or ()}
-    asked = {value if "/" in value else f"{value}/tcp" for value in query.filters.get("expose")}
-    return bool(exposed & asked)
+    exposed = ports.exposed(container.config, container.host.port_bindings or {})
+    return any(_is_within(port, value) for port in exposed for value in query.filters.get("expose"))
+
+
+def _is_published(query: Query, container: Container) -> bool:
+    """By port of the host; only while it runs is anything published."""
+    return any(
+        _is_within((port.host_port, port.protocol), value)
+        for port in query.published.get(container.id, ())
+        for value in query.filters.get("publish")
+    )
+
+
+def _is_within(port: tuple[int, str], value: str) -> bool:
+    first, last, protocol = ports.parse(value)
+    return first <= port[0] <= last and port[1] == protocol
 
 
 CHECKS: dict[str, Callable[[Query, Container], bool]] = {
@@ -174,7 +197,7 @@ CHECKS: dict[str, Callable[[Query, Container], bool]] = {
     "volume": _mounts,
     "network": lambda query, container: bool(query.networks.intersection(container.networks)),
     "expose": _exposes,
-    # Nothing is published yet, and there are no swarm tasks.
-    "publish": lambda query, container: False,
+    "publish": _is_published,
+    # There are no swarm tasks.
     "is-task": lambda query, container: query.filters.get("is-task")[0] in ("false", "0"),
 }

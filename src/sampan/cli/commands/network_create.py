@@ -66,7 +66,9 @@ def pools(
         try:
             network = ipaddress.ip_network(text, strict=False)
         except ValueError:
-            raise Failure(f"invalid CIDR address: {text}") from None
+            if len(subnets) > 1 or ranges or gateways or auxiliary:
+                raise Failure(f"Invalid subnet {text} : invalid CIDR address: {text}") from None
+            return [{"Subnet": text}]  # nothing here depends on it: the engine says what is wrong
         if any(network.version == other.version and network.overlaps(other) for other in networks.values()):
             raise Failure("multiple overlapping subnet configuration is not supported")
         networks[text] = network

@@ -13,10 +13,16 @@ NOT_FOUND = 404
 def run(call: Call) -> int:
     """docker network rm; with --force, a network that does not exist is no failure."""
 
-    def is_gone(error: Exception) -> bool:
-        return bool(call.options["force"]) and isinstance(error, Refused) and error.status == NOT_FOUND
+    def remove(name: str) -> bool:
+        try:
+            call.engine.delete(named("networks", name))
+        except Refused as refused:
+            if not call.options["force"] or refused.status != NOT_FOUND:
+                raise
+            return False
+        return True
 
-    return for_each(call, call.arguments, lambda name: call.engine.delete(named("networks", name)), forgives=is_gone)
+    return for_each(call, call.arguments, remove, says=lambda name, removed: name if removed else None)
 
 
 COMMAND = Command(
