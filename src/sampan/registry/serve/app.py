@@ -18,11 +18,10 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from sampan import __version__
 from sampan.registry.serve import blobs, lists, manifests, pushes
 from sampan.registry.serve.auth import CATALOG, DELETE, PULL, PUSH, Gate
 from sampan.registry.serve.body import SECONDS
-from sampan.registry.serve.call import Call
+from sampan.registry.serve.call import SERVED_BY, Call
 from sampan.registry.serve.metrics import Metrics
 from sampan.registry.serve.names import check_name
 from sampan.registry.serve.refusal import NO_SPACE, Refusal
@@ -32,7 +31,6 @@ from sampan.registry.serve.upstream import Upstream
 _log = logging.getLogger("sampan.registry")
 
 Function = Callable[[Call], Awaitable[web.StreamResponse]]
-SERVED_BY = {"Docker-Distribution-Api-Version": "registry/2.0", "Server": f"sampan/{__version__}"}
 ACTIONS = {"GET": PULL, "HEAD": PULL, "DELETE": DELETE}
 
 
@@ -87,10 +85,12 @@ class Registry:
             kind = route.kind
             response = await self._answer(route, call)
         except Refusal as refusal:
+            _cut_if_begun(request)
             response = self._refused(request, refusal)
         except OSError as error:
             if isinstance(error, ConnectionError) or request.transport is None:
                 raise
+            _cut_if_begun(request)
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             if not full:
                 _log.exception("%s %s failed", request.method, request.raw_path)
@@ -99,6 +99,7 @@ class Registry:
         except Exception:
             if request.transport is None:
                 raise  # the client has left
+            _cut_if_begun(request)
             _log.exception("%s %s failed", request.method, request.raw_path)
             response = self._refused(request, Refusal("UNKNOWN", "internal error"))
         for name, value in SERVED_BY.items():
@@ -149,3 +150,10 @@ class Registry:
         if request.can_read_body and not request.content.is_eof():
             response.force_close()  # what is still to come is not read
         return response
+
+
+def _cut_if_begun(request: web.BaseRequest) -> None:
+    """When the head has gone out with another status, cutting the connection is the only honest answer left."""
+    if request.writer.output_size and request.transport is not None:
+        request.transport.abort()
+        raise ConnectionResetError("the answer failed in its middle")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from sampan import __version__
 from sampan.oci.digest import Digest
 from sampan.registry.serve.names import check_digest
 from sampan.registry.serve.refusal import Refusal
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from sampan.registry.serve.app import Registry
 
 PAGE = 1000
+SERVED_BY = {"Docker-Distribution-Api-Version": "registry/2.0", "Server": f"sampan/{__version__}"}
+"""The headers of every answer."""
 
 
 @dataclass(frozen=True, slots=True)

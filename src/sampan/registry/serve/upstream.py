@@ -1,6 +1,6 @@
 """How does the registry fetch what it does not have from the registry that it is a cache of?
 
-    blob, manifest by digest   here already: served. Otherwise fetched, verified, kept, served
+    blob, manifest by digest   here already: served. Otherwise fetched, verified, kept; blobs are passed on as they come
     manifest by tag            upstream is asked what the tag means, at most every FRESH_SECONDS; when it cannot be
                                reached, what the tag meant last is served
 
@@ -23,6 +23,7 @@ from sampan.registry.credentials import ANONYMOUS, Credentials
 from sampan.registry.endpoint import HUB_NAMES
 from sampan.registry.failure import Absent
 from sampan.registry.repository import Repository
+from sampan.registry.serve.download import Download
 from sampan.registry.serve.refusal import GONE_UPSTREAM, Refusal
 from sampan.registry.serve.store import RegistryStore
 from sampan.registry.settings import HostSettings, Settings
@@ -56,27 +57,33 @@ class Upstream:
         self._registries = Registries(Settings(hosts=insecure, attempts=2))  # a client waits
         self._credentials = credentials
         self._store = store
+        self._downloads: dict[tuple[str, Digest], Download] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._turns: dict[tuple[str, str], Turn] = {}
         self._fresh: dict[tuple[str, str], float] = {}
 
     async def close(self) -> None:
-        """Close its connections."""
+        """Give up what is on its way, close the connections."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._registries.close()
 
-    async def blob(self, name: str, digest: Digest, *, fetch: bool) -> int:
-        """The size of a blob, which is here afterwards if `fetch`. Raises Refusal when upstream does not have it."""
+    async def blob(self, name: str, digest: Digest, *, fetch: bool) -> tuple[int, Download | None]:
+        """The size of a blob, and how it comes if it is not here and to be fetched. Raises Refusal."""
         async with self._turn(name, digest):
             try:
-                return await asyncio.to_thread(self._store.find_blob, name, digest)
+                return await asyncio.to_thread(self._store.find_blob, name, digest), None
             except Refusal:
                 pass
+            if (name, digest) in self._downloads:
+                download = self._downloads[name, digest]
+                return download.size, download
             repository = await self._repository(name)
             size = await self._ask(lambda: repository.has_blob(digest))
             if size is None:
                 raise Refusal("BLOB_UNKNOWN", "blob unknown to the registry that this is a cache of")
-            if fetch:
-                await self._ask(lambda: self._fetch(repository, name, digest, size))
-        return size
+            return size, self._fetch(repository, name, digest, size) if fetch else None
 
     async def manifest(self, name: str, reference: str, *, by_tag: bool) -> None:
         """See that a manifest is here, and that a tag means what it means upstream. Raises Refusal."""
@@ -115,17 +122,19 @@ class Upstream:
             self._store.put_manifest, name, document.data, digest, document.media_type, tags, check=False
         )
 
-    async def _fetch(self, repository: Repository, name: str, digest: Digest, size: int) -> None:
-        uploads = self._store.uploads
-        upload = await uploads.begin(name)
-        try:
-            async with repository.open_blob(digest, size) as pieces:
-                async for piece in pieces:
-                    await asyncio.to_thread(uploads.write, upload, piece)
-            await asyncio.to_thread(self._store.finish, upload, digest)
-        except BaseException:
-            await asyncio.to_thread(uploads.discard, upload)
-            raise
+    def _fetch(self, repository: Repository, name: str, digest: Digest, size: int) -> Download:
+        """Begin to fetch a blob, for however many clients, and whether or not they stay."""
+        download = self._downloads[name, digest] = Download(size)
+        work = download.run(repository, self._store, name, digest)
+        task = asyncio.get_running_loop().create_task(work, name=f"fetch {digest}")
+        self._tasks.add(task)
+
+        def ended(task: "asyncio.Task[None]") -> None:
+            self._tasks.discard(task)
+            self._downloads.pop((name, digest), None)
+
+        task.add_done_callback(ended)
+        return download
 
     async def _repository(self, name: str) -> Repository:
         path = f"library/{name}" if self.domain == DEFAULT_DOMAIN and "/" not in name else name
