@@ -13,9 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from engine import Client, Engine, Result
 from expect import DETACHED, IMAGE, LABEL, OUTSIDE, Docker
+
+# Machines are busy: how long one example takes says nothing.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\nwww:x:1000:1000::/home:/bin/sh\n"
 GROUP = "root:x:0:\nnogroup:x:65534:\nwww:x:1000:\nextra:x:2000:www\n"

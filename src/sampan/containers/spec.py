@@ -32,14 +32,15 @@ VERSION = "1.2.0"
 class Lookups:
     """What had to be looked up for one start.
 
-    `network`: "new", "host", or the path of the network namespace to join; `has_own_network`: nobody else is in it.
+    `network`: "new", "host", or the path of the network namespace to join; `has_own_network`: the one to join
+    was made for this container, and nobody else is in it.
     `pid_namespace`, `ipc_namespace`: paths of
     other containers' namespaces, "" to go by the mode. `shm`: the /dev/shm to share, with `ipc_namespace`.
     `files`: target → source of the files that the engine writes. `seccomp`: a custom profile, resolved.
     """
 
     network: str = "new"
-    has_own_network: bool = True
+    has_own_network: bool = False
     pid_namespace: str = ""
     ipc_namespace: str = ""
     shm: str = ""
@@ -123,7 +124,7 @@ def namespaces(container: Container, lookups: Lookups, *, host: Host) -> list[di
 def sysctls(container: Container, lookups: Lookups, host: Host) -> dict[str, str]:
     """Docker's two for a network stack of one's own, and what was asked for."""
     result = {}
-    if lookups.has_own_network:
+    if lookups.network == "new" or lookups.has_own_network:
         # Pings and low ports without CAP_NET_RAW and CAP_NET_BIND_SERVICE: both can be granted inside one's own stack.
         if "net.ipv4.ip_unprivileged_port_start" in host.sysctls:
             result["net.ipv4.ip_unprivileged_port_start"] = "0"
