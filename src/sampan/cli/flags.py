@@ -121,6 +121,11 @@ class Options:
         """Whether the flag stood on the command line."""
         return name in self._given
 
+    def put(self, name: str, value: object) -> None:
+        """Give a flag a value as if the user had."""
+        self._values[name] = value
+        self._given.add(name)
+
     def set(self, flag: Flag, text: str) -> None:
         """Read one occurrence of a flag. Raises BadUsage."""
         try:

@@ -58,6 +58,7 @@ RESTART = Entry("stop:RESTART", "Restart one or more containers")
 RM = Entry("rm", "Remove one or more containers")
 RMI = Entry("rmi", "Remove one or more images")
 SAVE = Entry("save", "Save one or more images to a tar archive (streamed to standard output by default)")
+SHOW_RUN = Entry("show_run", "Show the run command that would make a container again")
 START = Entry("start", "Start one or more stopped containers")
 STATS = Entry("stats", "Display a live stream of container(s) resource usage statistics")
 STOP = Entry("stop", "Stop one or more running containers")
@@ -114,6 +115,7 @@ COMMANDS: dict[str, Entry] = {
     "rmi": RMI,
     "runtime": Entry("runtime", "Run containers by OCI bundle, as runc does"),
     "save": SAVE,
+    "show-run": SHOW_RUN,
     "start": START,
     "stats": STATS,
     "stop": STOP,
@@ -145,6 +147,7 @@ COMMANDS: dict[str, Entry] = {
     "container rm": again(RM),
     "container remove": again(RM, hidden=True),
     "container run": again(RUN),
+    "container show-run": again(SHOW_RUN),
     "container start": again(START),
     "container stats": again(STATS),
     "container stop": again(STOP),

@@ -119,7 +119,7 @@ def host_config(options: Options) -> dict[str, Any]:
         "Privileged": options["privileged"],
         "PublishAllPorts": options["publish-all"],
         "ReadonlyRootfs": options["read-only"],
-        "SecurityOpt": security or None,
+        "SecurityOpt": security if options["security-opt"] else None,
         "UTSMode": mode(options, "uts", ("", "host"), "UTS"),
         "UsernsMode": mode(options, "userns", ("", "host"), "USER"),
         "ShmSize": options["shm-size"] or 0,
