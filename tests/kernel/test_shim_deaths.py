@@ -27,8 +27,11 @@ def zygote(rig: Rig) -> int:
 
 def children(pid: int) -> list[str]:
     """Children of a process, of all its threads."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [child for task in tasks for child in (task / "children").read_text().split()]
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return [child for task in tasks for child in (task / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []  # it is gone, and so are they
 
 
 async def test_a_shim_is_killed(rig: Rig) -> None:
@@ -68,7 +71,7 @@ async def test_the_shim_that_waits_for_a_container_is_killed(rig: Rig) -> None:
     assert (await soon(process.wait())).code == 7
 
 
-@pytest.mark.parametrize("victim", ["zygote", "shim"])
+@pytest.mark.parametrize("victim", ["zygote", "shim", "starter"])
 async def test_somebody_is_killed_during_a_start(rig: Rig, victim: str) -> None:
     """At moments spread over a start: it works all the same, or it fails; in both cases nothing is left over."""
     for number in range(KILL_ROUNDS):
@@ -78,6 +81,8 @@ async def test_somebody_is_killed_during_a_start(rig: Rig, victim: str) -> None:
         starting = asyncio.create_task(rig.start(name, "sleep 1000"))
         await asyncio.sleep(number * 0.0015)  # the moment, not a wait: every round takes another
         victims = [parent] if victim == "zygote" else [int(pid) for pid in children(parent)]
+        if victim == "starter":
+            victims = [int(pid) for shim in victims for pid in children(shim)]
         for pid in victims:
             try:
                 os.kill(pid, signal.SIGKILL)

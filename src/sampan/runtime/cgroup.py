@@ -223,6 +223,13 @@ def _enable_controllers(parent: str, hierarchy: Hierarchy) -> None:
 
 
 def _remove_tree(directory: str) -> bool:
+    try:
+        os.rmdir(directory)  # nearly always there is nothing below it, and a look costs more than the call
+        return True
+    except FileNotFoundError:
+        return True
+    except OSError:
+        pass
     for path, _, _ in os.walk(directory, topdown=False):
         try:
             os.rmdir(path)

@@ -27,8 +27,9 @@ import msgspec
 from sampan.errors import Unavailable
 from sampan.linux import procfs
 from sampan.linux.cgroupfs import hierarchies
+from sampan.linux.sched import CloneFlag
 from sampan.oci.mount import Rootfs
-from sampan.runtime import oci_spec, zygote_process
+from sampan.runtime import oci_spec, starter, zygote_process
 from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.channel import Channel
 from sampan.runtime.oci_delete import delete
@@ -104,7 +105,10 @@ class Runtime:
             if program:
                 plan = replace(plan, hooks=Hooks())  # it runs them itself
             message: Message = {
-                "plan": msgspec.to_builtins(plan),
+                "cgroup": plan.cgroup.path,
+                "own_pids": bool(plan.new_namespaces & CloneFlag.NEWPID),
+                "poststop": bool(plan.hooks.poststop),
+                "starter": program is None and starter.fits(plan),
                 "directory": str(self._directory(container_id)),
                 "stdio": asdict(stdio),
                 "log": asdict(log),
@@ -113,7 +117,8 @@ class Runtime:
             }
             if program:
                 message["program"] = program
-            process = await self._start(container_id, message, rootfs, [s.fd for s in streams])
+            told = msgspec.to_builtins(plan)
+            process = await self._start(container_id, message, told, rootfs, [s.fd for s in streams])
         finally:
             for stream in streams:
                 os.close(stream.fd)
@@ -125,8 +130,8 @@ class Runtime:
         program = bool(intent.get("program"))
         return Process(container_id, cgroup, tell=self.tell, record=self.exit_record, program=program)
 
-    async def _start(self, container_id: str, order: Message, rootfs: Rootfs, fds: list[int]) -> Process:
-        intent: Message = {"cgroup": order["plan"]["cgroup"]["path"]}
+    async def _start(self, container_id: str, order: Message, plan: Message, rootfs: Rootfs, fds: list[int]) -> Process:
+        intent: Message = {"cgroup": order["cgroup"]}
         if "program" in order:
             intent["program"] = order["program"]["words"]
         directory = self._directory(container_id)
@@ -142,6 +147,7 @@ class Runtime:
                 shared = [asdict(mount) for mount in rootfs.shared]
                 zygote.post({"op": "start", "shared": shared}, [theirs.fileno(), *fds])
                 process.post(order)
+                process.post(plan)
             except Unavailable:
                 continue
             finally:

@@ -4,15 +4,17 @@ Our own code (`OwnDriver`), or the program of another OCI runtime (`oci_driver.p
 log, clients and records, is the same for both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from sampan.linux.pidfd import pidfd_send_signal
 from sampan.runtime import exec as joining
+from sampan.runtime import starter
 from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.launch import Launched, launch
 from sampan.runtime.plan import CgroupWrite, ContainerPlan, ProcessPlan
 from sampan.runtime.protocol import Message
+from sampan.runtime.starter import Starter
 from sampan.runtime.update import update
 
 
@@ -57,19 +59,22 @@ class Driver(Protocol):
 
 
 class OwnDriver:
-    """The recipe in `init.py`."""
+    """The recipe in `init.py`. `plan` decodes the plan, which costs; `first` is at work on it already, if it can be."""
 
-    def __init__(self, plan: ContainerPlan, cgroup: Cgroup) -> None:
+    def __init__(self, plan: Callable[[], ContainerPlan], cgroup: Cgroup, first: Starter | None) -> None:
         self._plan = plan
         self._cgroup = cgroup
+        self._starter = first
 
     def launch(self, stdio: Sequence[int]) -> Launched:
-        """See `launch.py`."""
-        return launch(self._plan, self._cgroup, stdio=stdio)
+        """By way of a starter, unless the plan needs what only we can do."""
+        if self._starter is None:
+            return launch(self._plan(), self._cgroup, stdio=stdio)
+        return starter.wait(self._starter, self._cgroup)
 
     def begin(self, exec_id: str, process: ProcessPlan, asked: Message, pid: int, stdio: Sequence[int]) -> Joining:
         """See `exec.py`."""
-        return OwnJoining(joining.begin(self._plan, process, pid, self._cgroup, stdio=stdio))
+        return OwnJoining(joining.begin(self._plan(), process, pid, self._cgroup, stdio=stdio))
 
     def signal(self, launched: Launched, number: int) -> None:
         """By its pidfd, which is never another process's."""

@@ -37,7 +37,7 @@ from sampan.linux.uts import set_domain_name, set_host_name
 from sampan.runtime import credentials, devices, masks, namespaces, reaper, rootfs, terminal, users
 from sampan.runtime.hooks import run_hooks, state_of
 from sampan.runtime.lookup import execute, look_up
-from sampan.runtime.plan import ContainerPlan, ProcessPlan
+from sampan.runtime.plan import ContainerPlan, MountPlan, ProcessPlan
 from sampan.runtime.protocol import receive, send
 from sampan.runtime.status import StartFailed
 from sampan.runtime.steps import step
@@ -61,9 +61,19 @@ class Inherited:
     preserve: int = 0
 
 
+@dataclass(slots=True)
+class Site:
+    """A root filesystem under construction. `left`: the mounts that are still to be made."""
+
+    root: int
+    null: int
+    left: tuple[MountPlan, ...]
+    has_devices: bool = False
+
+
 def run(plan: ContainerPlan, given: Inherited) -> NoReturn:
     """Turn this freshly cloned process into the container's first program."""
-    channel, process = given.channel, plan.process
+    channel = given.channel
     with step(channel, "1 namespaces, keyring, network, sysctls"):
         reset_signals()
         os.setsid()
@@ -74,7 +84,7 @@ def run(plan: ContainerPlan, given: Inherited) -> NoReturn:
             supplies = _receive(channel)
         if plan.in_user_namespace:
             namespaces.become_root_inside()
-        _host_side(plan)
+        host_side(plan)
     with step(channel, "2 join the cgroup"):
         # What the parent made meanwhile: the overlay, if there is one, and the cgroup's files.
         fds = _receive(channel) if supplies is None else supplies
@@ -85,13 +95,34 @@ def run(plan: ContainerPlan, given: Inherited) -> NoReturn:
         namespaces.make_late(plan)
     with step(channel, "3 build the root filesystem"):
         root = _build_root(plan, given, overlay)
+    take_over(plan, given, root)
+
+
+def arrive(plan: ContainerPlan, given: Inherited, site: Site) -> NoReturn:
+    """The same from step 2 on, for a process whose starter has done all that can be done from outside."""
+    with step(given.channel, "2 join the cgroup"):
+        os.setsid()
+        if plan.parent_death_signal:
+            set_pdeathsig(plan.parent_death_signal)  # for now: a change of credentials takes it away again
+        for file in given.tasks:
+            os.write(file, b"0")
+            os.close(file)
+        namespaces.make_late(plan)
+    with step(given.channel, "3 build the root filesystem"):
+        build_late(plan, given, site)
+    take_over(plan, given, site.root)
+
+
+def take_over(plan: ContainerPlan, given: Inherited, root: int) -> NoReturn:
+    """Steps 4 to 6."""
+    channel = given.channel
     with step(channel, "4 make it the root"):
         if plan.new_namespaces & CloneFlag.NEWNS:
             rootfs.enter(root, no_pivot=plan.no_pivot)
             if plan.rootfs_readonly:
                 rootfs.make_read_only()
     with step(channel, "5 limits, identity, capabilities"):
-        environment = prepare_process(process, root)
+        environment = prepare_process(plan.process, root)
     finish(plan, given, environment)
 
 
@@ -115,7 +146,8 @@ def reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _host_side(plan: ContainerPlan) -> None:
+def host_side(plan: ContainerPlan) -> None:
+    """What concerns the host's files and the new namespaces, while both are in sight."""
     # A keyring of its own before anything else could use the session's (A33); a kernel without keyrings shares none.
     if plan.new_keyring:
         try:
@@ -143,14 +175,42 @@ def _build_root(plan: ContainerPlan, given: Inherited, overlay: int) -> int:
     if not plan.new_namespaces & CloneFlag.NEWNS:
         # A joined mount namespace already is somebody's container: there is no tree to build.
         return os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    site = found(plan, overlay)
+    build_late(plan, given, site)
+    return site.root
+
+
+def found(plan: ContainerPlan, overlay: int) -> Site:
+    """Put the root in its place; nothing is mounted in it yet."""
     null = masks.open_null()
-    root = rootfs.attach_root(plan, overlay)
-    for mount in plan.mounts:
-        rootfs.perform(mount, root)
-    # Devices after the mounts, for /dev itself is one; unless the user brought a whole /dev.
+    return Site(rootfs.attach_root(plan, overlay), null, plan.mounts)
+
+
+def build_early(plan: ContainerPlan, site: Site) -> None:
+    """Make what needs neither the container's pid namespace nor anything of the user's to be there before."""
+    early, site.left = rootfs.split(site.left)
+    for mount in early:
+        rootfs.perform(mount, site.root)
+    # Devices after the mounts, for /dev itself is one: now, if all that is left is /proc.
+    if all(mount.fstype == "proc" for mount in site.left):
+        _populate(plan, site)
+
+
+def _populate(plan: ContainerPlan, site: Site) -> None:
+    """The nodes of /dev, unless the user brought a whole /dev."""
     brought = any(m.target == "/dev" and m.kind in ("bind", "tree") for m in plan.mounts)
     if not brought:
-        devices.populate(plan.devices, root, by_bind=plan.in_user_namespace)
+        devices.populate(plan.devices, site.root, by_bind=plan.in_user_namespace)
+    site.has_devices = True
+
+
+def build_late(plan: ContainerPlan, given: Inherited, site: Site) -> None:
+    """Make the rest, masks last."""
+    root = site.root
+    for mount in site.left:
+        rootfs.perform(mount, root)
+    if not site.has_devices:
+        _populate(plan, site)
     if plan.process.terminal:
         master, slave = terminal.open_terminal(root, plan.process.rows, plan.process.columns)
         terminal.bind_console(root, slave)
@@ -163,8 +223,7 @@ def _build_root(plan: ContainerPlan, given: Inherited, overlay: int) -> int:
     # Masks after every mount of the user's, so that none of them can uncover what is masked (A27); and before the old
     # root is gone, since only a mount of this namespace, here the host's /dev/null, can be cloned.
     masks.make_read_only(plan.readonly_paths, root)
-    masks.mask(plan.masked_paths, root, null)
-    return root
+    masks.mask(plan.masked_paths, root, site.null)
 
 
 def prepare_process(process: ProcessPlan, root: int) -> dict[str, str]:

@@ -52,11 +52,11 @@ def launch(
         undo.callback(cgroup.remove)
         try:
             launched = _clone(plan, cgroup, stdio, hold, preserve)
-            undo.callback(_reap, launched)
+            undo.callback(reap, launched)
             _supply(plan, cgroup, launched)
         except OSError as error:
             raise StartFailed(sentence(error)) from None
-        _converse(launched)
+        converse(launched)
         undo.pop_all()
     return launched
 
@@ -108,7 +108,7 @@ def _supply(plan: ContainerPlan, cgroup: Cgroup, launched: Launched) -> None:
             pass  # the child has failed already, and its report is waiting to be read
 
 
-def _converse(launched: Launched) -> None:
+def converse(launched: Launched) -> None:
     """Listen to the child until it executes or is held. Raises StartFailed with its reason."""
     channel = launched.channel
     assert channel is not None
@@ -131,7 +131,7 @@ def _converse(launched: Launched) -> None:
             return
 
 
-def _reap(launched: Launched) -> None:
+def reap(launched: Launched) -> None:
     """The child of a start that failed: end it, if it has not ended itself."""
     if launched.channel:
         launched.channel.close()

@@ -165,8 +165,12 @@ class OciDriver:
         self._cgroup.kill()
 
     def freeze(self, frozen: bool) -> None:
-        """`pause` and `resume`."""
-        self._run("pause" if frozen else "resume", self._plan.id)
+        """`pause` and `resume`; to ask for what is so already is no error here, as it is none with our own."""
+        try:
+            self._run("pause" if frozen else "resume", self._plan.id)
+        except StartFailed:
+            if self._cgroup.is_frozen() != frozen:
+                raise
 
     def update(self, writes: Sequence[CgroupWrite], resources: dict[str, Any]) -> None:
         """`update` with the resources in a file."""

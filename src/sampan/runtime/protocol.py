@@ -54,6 +54,19 @@ def send(sock: socket.socket, message: Message, fds: Sequence[int] = ()) -> None
     send_with_fds(sock, data, fds)
 
 
+def send_body(sock: socket.socket, body: bytes) -> None:
+    """Pass on a message that was taken by `receive_body`."""
+    sock.sendall(LENGTH.pack(len(body)) + body)
+
+
+def receive_body(sock: socket.socket) -> bytes:
+    """Wait for a message without descriptors, and leave it undecoded: for who only passes it on."""
+    (length,) = LENGTH.unpack(_exactly(sock, LENGTH.size))
+    if length > MAX_MESSAGE:
+        raise BrokenMessage(f"a message of {length} bytes is over the limit of {MAX_MESSAGE}")
+    return _exactly(sock, length)
+
+
 def receive(sock: socket.socket) -> tuple[Message, list[int]] | None:
     """Wait for one message on a blocking socket; None when the peer has closed it."""
     head, fds = receive_with_fds(sock, LENGTH.size, MAX_FDS)

@@ -93,6 +93,25 @@ def attach_root(plan: ContainerPlan, overlay: int) -> int:
     return root
 
 
+def split(mounts: Sequence[MountPlan]) -> tuple[tuple[MountPlan, ...], tuple[MountPlan, ...]]:
+    """Which mounts can be made before there is a pid namespace, and which cannot: /proc, and all from the user's on.
+
+    Those below /dev and /sys lie in fresh filesystems, so no link of the image leads them below /proc.
+    """
+    early: list[MountPlan] = []
+    late: list[MountPlan] = []
+    for number, planned in enumerate(mounts):
+        top = "/" + planned.target.split("/", 2)[1]
+        is_fresh = planned.target == top or any(done.target == top for done in early)
+        if planned.fstype == "proc" and planned.target == "/proc":
+            late.append(planned)
+        elif top in ("/dev", "/sys") and is_fresh and (planned.kind == "filesystem" or top == "/sys"):
+            early.append(planned)
+        else:
+            return tuple(early), (*late, *mounts[number:])
+    return tuple(early), tuple(late)
+
+
 def perform(planned: MountPlan, root: int) -> None:
     """Make one mount inside `root`. Raises OSError with the paths, or StartFailed."""
     if planned.kind == "remount":

@@ -13,16 +13,17 @@ circles once they are done with.
 import errno
 import json
 import os
+import select
 import signal
 import socket
 import time
+from functools import cached_property
 from typing import Any, NoReturn
 
 from sampan.linux.cgroupfs import hierarchies
 from sampan.linux.prctl import set_name
 from sampan.linux.procfs import start_time
-from sampan.linux.sched import CloneFlag
-from sampan.runtime import oom, places, requests, visit
+from sampan.runtime import oom, places, requests, starter, visit
 from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.client_reader import ClientReader
 from sampan.runtime.control import Control
@@ -34,13 +35,14 @@ from sampan.runtime.log_writer import LogWriter, Spool
 from sampan.runtime.oci_driver import OciDriver
 from sampan.runtime.output import Output
 from sampan.runtime.plan import ContainerPlan, container_from_json
-from sampan.runtime.protocol import Message, receive, send
+from sampan.runtime.protocol import Message, decode_body, receive, receive_body, send
 from sampan.runtime.reactor import READ, Reactor
 from sampan.runtime.session import Session
+from sampan.runtime.starter import Starter
 from sampan.runtime.status import StartFailed
 from sampan.runtime.stdio import Pipes, make_pipes
 from sampan.runtime.steps import sentence
-from sampan.runtime.streams import LogOptions, Stdio, Stream, log_options_from_json, stream_from_json
+from sampan.runtime.streams import Stdio, Stream, log_options_from_json, stream_from_json
 
 SPOOL_LIMIT = 1 << 20
 FORGET_SECONDS = 5.0  # how long the shim stays for an engine that is connected but has not yet noted the exit
@@ -54,13 +56,19 @@ HIERARCHIES = hierarchies()
 class Shim:
     """One container's keeper. `directory` is its place in the run root, open."""
 
-    def __init__(self, plan: ContainerPlan, stdio: Stdio, log: LogOptions, directory: int) -> None:
-        self.plan = plan
+    def __init__(
+        self, order: Message, encoded: bytes, directory: int, stdio: Stdio, pipes: Pipes, first: Starter | None
+    ) -> None:
+        log = log_options_from_json(order["log"])
+        self._encoded = encoded
         self.stdio = stdio
+        self.pipes = pipes
+        self.has_own_pids = bool(order["own_pids"])
+        self.has_poststop = bool(order["poststop"])
         self.reactor = Reactor()
         self.directory = directory
-        self.cgroup = Cgroup(HIERARCHIES, plan.cgroup.path)
-        self.driver: Driver = OwnDriver(plan, self.cgroup)
+        self.cgroup = Cgroup(HIERARCHIES, order["cgroup"])
+        self.driver: Driver = OwnDriver(lambda: self.plan, self.cgroup, first)
         keeper = LogWriter(log) if log.directory else Spool(f"/proc/self/fd/{directory}", SPOOL_LIMIT)
         self.log = keeper
         self.output = Output(self.reactor, keeper)
@@ -77,6 +85,11 @@ class Shim:
         self.announced = False
         self.noted = False
 
+    @cached_property
+    def plan(self) -> ContainerPlan:
+        """Everything about the container; decoded only when it is looked at, since that costs a megabyte."""
+        return container_from_json(decode_body(self._encoded))
+
     def hand_over(self, driver: OciDriver) -> None:
         """Let another runtime keep the container. What it orphans becomes ours, and is collected."""
         self.driver = driver
@@ -92,7 +105,7 @@ class Shim:
 
     def start(self, streams: list[Stream]) -> None:
         """Bring the container up and serve `streams` from its first byte. Raises StartFailed."""
-        pipes = make_pipes(self.stdio)
+        pipes = self.pipes
         try:
             launched = self.driver.launch(pipes.theirs)
         except BaseException:
@@ -113,7 +126,7 @@ class Shim:
             "start_time": start_time(launched.pid),
             "started_at": time.time_ns(),
         }
-        self._write_file("state.json", {**self.started, "cgroup": self.plan.cgroup.path})
+        self._write_file("state.json", {**self.started, "cgroup": self.cgroup.path})
 
     def _wire(self, launched: Launched, pipes: Pipes) -> None:
         stdin, outputs = pipes.stdin, pipes.outputs
@@ -158,7 +171,7 @@ class Shim:
         code = os.waitstatus_to_exitcode(status)
         self.reactor.forget(launched.pidfd)
         os.close(launched.pidfd)
-        if not self.plan.new_namespaces & CloneFlag.NEWPID:
+        if not self.has_own_pids:
             # With a pid namespace of its own everybody died with the first process; without one they must be told.
             self.driver.kill()
         for session in list(self.sessions.values()):
@@ -181,7 +194,7 @@ class Shim:
         if self.input:
             self.input.close()
         self.output.finish()
-        if self.plan.hooks.poststop:
+        if self.has_poststop:
             try:
                 run_hooks(self.plan.hooks.poststop, "poststop", state_of(self.plan, "stopped", 0))
             except StartFailed:
@@ -222,6 +235,9 @@ def wait_for_order(zygote: socket.socket) -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # Somebody may be waiting already; then there is no time to get ready.
+    waits = bool(select.select([zygote], [], [], 0)[0])
+    first = None if waits else starter.fork(HIERARCHIES, ahead=True)
     given = receive(zygote)
     if given is None:
         os._exit(0)  # the zygote is gone, and nobody will ask any more
@@ -232,20 +248,30 @@ def wait_for_order(zygote: socket.socket) -> NoReturn:
     if order is None:
         os._exit(0)
     if "visit" in order[0]:
+        if first:
+            first.dismiss()
         visit.serve(order[0]["visit"], engine)
-    main(order[0], engine, fds[1:])
+    main(order[0], engine, fds[1:], first)
 
 
-def main(message: Message, engine: socket.socket, streams: list[int]) -> NoReturn:
+def main(message: Message, engine: socket.socket, streams: list[int], first: Starter | None) -> NoReturn:
     """Be the shim of the container in `message`; `streams` are the clients attached from the beginning."""
     code = 1
     try:
         directory = os.open(message["directory"], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        plan = container_from_json(message["plan"])
+        encoded = receive_body(engine)
         places.mount_all(message["places"])
-        shim = Shim(plan, Stdio(**message["stdio"]), log_options_from_json(message["log"]), directory)
-        if order := message.get("program"):
-            shim.hand_over(OciDriver(plan, shim.cgroup, order, directory, message["directory"]))
+        if not message["starter"]:
+            first = first and first.dismiss()
+        elif first is None:
+            first = starter.fork(HIERARCHIES, ahead=False)
+        stdio = Stdio(**message["stdio"])
+        pipes = make_pipes(stdio)
+        if first:
+            first = starter.order(first, encoded, pipes.theirs, HIERARCHIES)  # it works while we get ready
+        shim = Shim(message, encoded, directory, stdio, pipes, first)
+        if program := message.get("program"):
+            shim.hand_over(OciDriver(shim.plan, shim.cgroup, program, directory, message["directory"]))
         shim.start([stream_from_json(s, fd) for s, fd in zip(message["streams"], streams, strict=True)])
         shim.control.adopt(engine)
         shim.control.tell(shim.started)

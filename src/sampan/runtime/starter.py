@@ -1,0 +1,200 @@
+"""Who does the work of a start, and takes with it the memory that it costs?
+
+A short-lived process between the shim and the container's init. It is forked ahead of time, together with the shim that
+waits for its container, enters namespaces of its own and walks once through what it will have to do (`rehearsal.py`),
+so that all this is over when an order comes. Then it makes cgroup, overlay and nearly the whole tree, clones the init
+into the pid namespace and the cgroup as a child of the *shim* (CLONE_PARENT), and is gone: the shim, which stays as
+long as the container, has dirtied none of the pages that the start took.
+
+    shim ──fork──▶ starter                 waits, in its own network, uts and ipc namespaces
+      plan, stdio ──▶ 1 namespaces          those that the plan wants otherwise: joined, or the shim's
+                      2 cgroup, overlay
+                      3 the root filesystem but for /proc
+                      4 clone3 ──▶ init     `init.arrive`: the rest, from the inside
+      ◀── pid ───────┘     └── ◀── terminal, failure, end of the channel: it runs
+
+What it cannot do, `launch.py` does from the shim: user namespaces, and hooks that belong outside.
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import NamedTuple, NoReturn
+
+from sampan.linux.cgroupfs import Hierarchy
+from sampan.linux.close_range import close_range
+from sampan.linux.netdevice import set_up
+from sampan.linux.pidfd import pidfd_open
+from sampan.linux.prctl import set_pdeathsig
+from sampan.linux.sched import CloneFlag, clone3, setns, unshare
+from sampan.runtime import init, rehearsal, rootfs
+from sampan.runtime.cgroup import Cgroup
+from sampan.runtime.launch import Launched, converse, reap
+from sampan.runtime.plan import ContainerPlan, container_from_json
+from sampan.runtime.protocol import BrokenMessage, decode_body, receive, receive_body, send, send_body
+from sampan.runtime.status import StartFailed
+from sampan.runtime.steps import failure, sentence, step
+
+READY = CloneFlag.NEWNET | CloneFlag.NEWUTS | CloneFlag.NEWIPC
+FILES = (("net", CloneFlag.NEWNET), ("uts", CloneFlag.NEWUTS), ("ipc", CloneFlag.NEWIPC))
+CHANNEL = 3
+
+
+class Starter(NamedTuple):
+    """A process that waits for a plan."""
+
+    pid: int
+    channel: socket.socket
+
+    def dismiss(self) -> None:
+        """It is not needed, or has done what it could: end it, and collect it."""
+        self.channel.close()
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def fits(plan: ContainerPlan) -> bool:
+    """Whether a starter can do this plan."""
+    others = CloneFlag.NEWUSER | CloneFlag.NEWNS
+    outside = plan.hooks.prestart or plan.hooks.create_runtime
+    return not (
+        plan.new_namespaces & CloneFlag.NEWUSER
+        or not plan.new_namespaces & CloneFlag.NEWNS
+        or any(flag & others for flag, _ in plan.joined)
+        or outside
+    )
+
+
+def fork(hierarchies: Sequence[Hierarchy], *, ahead: bool) -> Starter:
+    """A starter; one that is forked `ahead` of its order gets ready for it."""
+    ours, theirs = socket.socketpair()
+    shim = os.getpid()
+    pid, pidfd = clone3(CloneFlag(0))
+    if pid == 0:
+        channel = _alone(theirs)
+        with step(channel, "0 namespaces"):
+            unshare(READY)
+            set_up("lo")
+            if ahead:
+                rehearsal.rehearse()
+        _work(channel, hierarchies, shim)
+    os.close(pidfd)
+    theirs.close()
+    return Starter(pid, ours)
+
+
+def _alone(theirs: socket.socket) -> socket.socket:
+    """Keep the channel and nothing else of the shim's, and end with it."""
+    set_pdeathsig(signal.SIGKILL)
+    os.dup2(theirs.detach(), CHANNEL, inheritable=False)
+    close_range(CHANNEL + 1)
+    return socket.socket(fileno=CHANNEL)
+
+
+def order(starter: Starter, plan: bytes, stdio: Sequence[int], hierarchies: Sequence[Hierarchy]) -> Starter:
+    """Have the container of a plan started, by another starter if somebody killed this one while it waited."""
+    try:
+        _send(starter, plan, stdio)
+    except (BrokenPipeError, ConnectionResetError):
+        starter.dismiss()
+        starter = fork(hierarchies, ahead=False)
+        _send(starter, plan, stdio)
+    return starter
+
+
+def _send(starter: Starter, plan: bytes, stdio: Sequence[int]) -> None:
+    send(starter.channel, {"go": True}, stdio)
+    send_body(starter.channel, plan)
+
+
+def wait(starter: Starter, cgroup: Cgroup) -> Launched:
+    """Until the program runs, after `order`. Raises StartFailed; then nothing is left of it."""
+    with ExitStack() as undo:
+        undo.callback(_withdraw, cgroup)
+        undo.callback(starter.dismiss)
+        try:
+            launched = _born(starter)
+            undo.callback(reap, launched)
+            converse(launched)
+        except OSError as error:
+            raise StartFailed(sentence(error)) from None
+        undo.pop_all()
+    os.waitpid(starter.pid, 0)
+    return launched
+
+
+def _born(starter: Starter) -> Launched:
+    terminal = -1
+    while True:
+        try:
+            received = receive(starter.channel)
+        except (BrokenMessage, ConnectionResetError) as error:
+            raise StartFailed(f"the container's starter was lost: {error}") from None
+        if received is None:
+            raise StartFailed("the container's starter was lost")
+        message, fds = received
+        if "failed" in message:
+            raise failure(message)
+        if message.get("terminal"):
+            (terminal,) = fds  # the init was faster than its starter
+        elif "pid" in message:
+            pid = message["pid"]
+            return Launched(pid=pid, pidfd=pidfd_open(pid), terminal=terminal, channel=starter.channel)
+
+
+def _withdraw(cgroup: Cgroup) -> None:
+    # Whoever ended the starter between two steps may have left an init behind.
+    if os.path.isdir(cgroup.unified_or_first()):
+        cgroup.kill()
+    cgroup.remove()
+
+
+def _work(channel: socket.socket, hierarchies: Sequence[Hierarchy], shim: int) -> NoReturn:
+    received = receive(channel)
+    if received is None:
+        os._exit(0)
+    with step(channel, "1 namespaces, keyring, network, sysctls"):
+        plan = container_from_json(decode_body(receive_body(channel)))
+        init.reset_signals()
+        _enter(plan, shim)
+        init.host_side(plan)
+    with step(channel, "2 cgroup and overlay"):
+        cgroup = Cgroup(hierarchies, plan.cgroup.path)
+        unified = cgroup.create_unified()
+        cgroup.create(plan.cgroup)
+        overlay = rootfs.make_overlay(plan.overlay) if plan.overlay else -1
+        tasks = cgroup.open_to_join()
+    with step(channel, "3 build the root filesystem"):
+        site = init.found(plan, overlay)
+        init.build_early(plan, site)
+    with step(channel, "4 clone"):
+        pid, _ = clone3(CloneFlag.PARENT | (plan.new_namespaces & CloneFlag.NEWPID), cgroup_fd=unified)
+    if pid == 0:
+        given = init.Inherited(channel=channel, stdio=tuple(received[1]), tasks=tuple(tasks))
+        init.arrive(plan, given, site)
+    try:
+        send(channel, {"pid": pid})
+    except OSError:
+        os.kill(pid, signal.SIGKILL)
+    os._exit(0)
+
+
+def _enter(plan: ContainerPlan, shim: int) -> None:
+    """Out of those namespaces of our own that the plan wants shared or joined; a mount namespace for the tree."""
+    joined = dict(plan.joined)
+    for name, flag in FILES:
+        if not plan.new_namespaces & flag:
+            _join(joined.pop(int(flag), f"/proc/{shim}/ns/{name}"), flag)
+    for number, path in joined.items():
+        _join(path, CloneFlag(number))
+    unshare(CloneFlag.NEWNS)
+
+
+def _join(path: str, flag: CloneFlag) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        setns(fd, flag)
+    finally:
+        os.close(fd)
