@@ -11,6 +11,7 @@ import pytest
 
 from engine import Engine, eventually
 from expect import IMAGE, ONCE, says
+from registry_server import RegistryServer
 
 ID = "sha256:[0-9a-f]{64}"
 
@@ -111,3 +112,32 @@ def test_pruned_space_comes_back(own: Engine, image_tar: Path) -> None:
     own.docker("rm", "keeps")
     assert own.docker("images", "-q").stdout.count("\n") == 1
     assert bytes_on_disk(own) <= before + (64 << 10)
+
+
+def test_our_own_registry_and_a_layer_that_is_fetched_again(own: Engine, image_tar: Path) -> None:
+    """Pushed, removed and pulled, it is the same image; when its layer is damaged here, it comes from there again."""
+    registry = RegistryServer(prefix=("nsenter", f"--net=/proc/{own.pid}/ns/net"))
+    try:
+        name = f"{registry.address}/team/app:1"
+        own.docker("run", "--name", "changed", "--network", "none", IMAGE, "sh", "-c", "echo hi >/file; rm /bin/wc")
+        says(own.docker("commit", "-c", "CMD cat /file", "changed", name), f"{ID}\n")
+        own.docker("rm", "changed")
+        image = own.docker("image", "inspect", "-f", "{{.Id}}", name).stdout
+        says(own.docker("push", "-q", name), f"{name}\n")
+        says(own.docker("rmi", name), f"Untagged: {name}\n.*")
+        says(own.docker("pull", "-q", name), f"{name}\n")
+        assert own.docker("image", "inspect", "-f", "{{.Id}}", name).stdout == image
+        says(own.docker(*ONCE, name), "hi\n")
+        layer = json.loads(own.docker("image", "inspect", name).stdout)[0]["RootFS"]["Layers"][-1]
+        damaged_byte(own.data_root / "layers" / layer.partition(":")[2] / "layer.tar")
+        for blob in (own.data_root / "content" / "sha256").iterdir():
+            if blob.read_bytes()[:2] in (b"\x1f\x8b", b"\x28\xb5"):
+                blob.write_bytes(b"no layer any more")
+        repaired = own.sampan("image", "verify", "--repair", name)
+        assert repaired.code == 0, repaired
+        assert f"layer {layer} of {name}: damaged; fetched again as" in repaired.stdout
+        says(own.sampan("image", "verify"), r"Checked: \d+, repaired: 0, damaged: 0\n")
+        says(own.docker(*ONCE, name), "hi\n")
+        own.docker("rmi", name)
+    finally:
+        registry.close()
