@@ -8,12 +8,15 @@ import re
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from archives import Member, docker_archive, file, link, tar
 from client_suites import AIODOCKER, DOCKER_PY, Suite, fetch, run
+from conftest import prepare as make_image
+from docker_registry import PROGRAM, DockerRegistry
 from engine import Engine
 from expect import OUTSIDE
 
@@ -47,6 +50,32 @@ def prepare(suite: Suite, engine: Engine, image_tar: Path) -> None:
         assert engine.docker("load", "-i", str(path)).code == 0
 
 
+@pytest.fixture
+def mirrored(image_tar: Path) -> Iterator[Engine]:
+    """An engine with all its networks, and with a mirror of Docker Hub beside it to pull from."""
+    engine = Engine("--registry-mirror", "http://127.0.0.1:5000", bridge="")
+    mirror = None
+    try:
+        engine.start()
+        make_image(engine, image_tar)
+        mirror = DockerRegistry(engine, 5000) if PROGRAM else None
+        yield engine
+    finally:
+        if mirror is not None:
+            mirror.close()
+        found = engine.close()
+    assert not found, f"the engine left behind: {found}"
+
+
+def fill_mirror(engine: Engine, names: list[str]) -> None:
+    """Have the mirror serve these images."""
+    for name in names if PROGRAM else ():
+        copy = f"127.0.0.1:5000/library/{name}"
+        engine.docker("tag", name, copy)
+        assert engine.docker("push", "-q", copy).code == 0
+        engine.docker("rmi", copy)
+
+
 # They read the log right after the start, and find what the program has said by then: the load decides.
 UNSTEADY = {
     "api_container_test.AttachContainerTest.test_attach_no_stream",
@@ -57,14 +86,15 @@ UNSTEADY = {
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("suite", [DOCKER_PY, AIODOCKER], ids=lambda suite: suite.name)
-def test_the_clients_own_tests(bridged_engine: Engine, image_tar: Path, suite: Suite) -> None:
+def test_the_clients_own_tests(mirrored: Engine, image_tar: Path, suite: Suite) -> None:
     if OUTSIDE:
         pytest.skip("they remove containers of others")
     tree = fetch(suite)
     if tree is None:
         pytest.skip("the client's source package cannot be fetched from PyPI")
-    prepare(suite, bridged_engine, image_tar)
-    results = run(suite, tree, bridged_engine)
+    prepare(suite, mirrored, image_tar)
+    fill_mirror(mirrored, IMAGES[suite.name])
+    results = run(suite, tree, mirrored)
     assert len(results) > 50, "the suite did not run"
     failed = {name: why for name, why in results.items() if why}
     listed = {name for tests in suite.expected.values() for name in tests}

@@ -108,7 +108,8 @@ class Index:
     def _pack(self, member: Member, layout: erofs.Layout, place: int, xattrs: bytes, size: int | None = None) -> bytes:
         return erofs.pack_inode(
             layout=layout,
-            mode=FORMATS[member.kind] | member.mode,
+            # A symbolic link's permissions are nobody's choice on Linux (symlink(7)), whatever the tar says.
+            mode=stat.S_IFLNK | 0o777 if member.kind is Kind.SYMLINK else FORMATS[member.kind] | member.mode,
             uid=member.uid,
             gid=member.gid,
             mtime_ns=member.mtime_ns,
