@@ -7,8 +7,10 @@ path; `requests` is everything that was asked, with the credentials that came al
 import asyncio
 import gzip
 import hashlib
+import io
 import json
 import ssl
+import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -167,6 +169,18 @@ class LyingRegistry:
         if digest_of(data) != request.query["digest"]:
             return web.json_response({"errors": [{"code": "DIGEST_INVALID", "message": "no"}]}, status=400)
         return web.Response(status=201, headers={"Docker-Content-Digest": self.add_blob(data)})
+
+
+def layer(*sizes: int, seed: int = 0) -> bytes:
+    """A tar of files of these sizes, whose bytes do not compress to nothing."""
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w") as tar:
+        for number, size in enumerate(sizes or (10,)):
+            member = tarfile.TarInfo(f"f{seed}-{number}")
+            member.size = size
+            pattern = bytes((seed + number * 7 + i * i % 251) % 256 for i in range(256))
+            tar.addfile(member, io.BytesIO((pattern * (size // 256 + 1))[:size]))
+    return output.getvalue()
 
 
 def missing(code: str) -> web.Response:

@@ -7,7 +7,6 @@ import asyncio
 import gzip
 import io
 import json
-import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from lying_registry import IMPATIENT, LyingRegistry, Puller, lying_registry, missing, within
+from lying_registry import IMPATIENT, LyingRegistry, Puller, layer, lying_registry, missing, within
 from sampan.errors import SampanError
 from sampan.images.importing import import_tar
 from sampan.images.tag import tag as tag_image
@@ -31,18 +30,6 @@ SECONDS = 20
 ME = Credentials("me", "hunter2")
 MANIFEST = "/v2/app/manifests/1"
 Story = Callable[[LyingRegistry, Puller], Awaitable[None]]
-
-
-def layer(*sizes: int, seed: int = 0) -> bytes:
-    """A tar of files of these sizes, whose bytes do not compress to nothing."""
-    output = io.BytesIO()
-    with tarfile.open(fileobj=output, mode="w") as tar:
-        for number, size in enumerate(sizes or (10,)):
-            member = tarfile.TarInfo(f"f{seed}-{number}")
-            member.size = size
-            pattern = bytes((seed + number * 7 + i * i % 251) % 256 for i in range(256))
-            tar.addfile(member, io.BytesIO((pattern * (size // 256 + 1))[:size]))
-    return output.getvalue()
 
 
 @asynccontextmanager
