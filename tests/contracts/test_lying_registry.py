@@ -589,6 +589,60 @@ def test_a_bearer_token_lets_in(tmp_path: Path) -> None:
     within(SECONDS, story())
 
 
+def test_a_login_may_give_an_identity_token(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with stage(tmp_path) as (registry, puller):
+            registry.add_image("app", "1", [layer()])
+            forms: list[dict[str, str]] = []
+
+            async def token(request: web.Request) -> web.StreamResponse:
+                if request.method == "POST":
+                    forms.append({key: str(value) for key, value in (await request.post()).items()})
+                good = request.method == "POST" or request.headers.get("Authorization") == ME.basic
+                answer = {"access_token": "t", "refresh_token": "identity"} if good else {}
+                return web.json_response(answer, status=200 if good else 401)
+
+            def guard(request: web.Request) -> web.Response | None:
+                if request.headers.get("Authorization") == "Bearer t":
+                    return None
+                realm = f'Bearer realm="{registry.url}/token",service="s"'
+                return web.Response(status=401, headers={"WWW-Authenticate": realm})
+
+            registry.guard = guard
+            registry.answers["GET", "/token"] = registry.answers["POST", "/token"] = token
+            login = Credentials(ME.username, ME.password, server=registry.host)
+            assert await puller.distribution.log_in(login) == "identity"
+            with pytest.raises(SampanError, match="incorrect username or password"):
+                await puller.distribution.log_in(Credentials("me", "wrong", server=registry.host))
+            await pull(registry, puller, who=Credentials(identity_token="identity"))
+            [form] = forms
+            assert (form["grant_type"], form["refresh_token"]) == ("refresh_token", "identity")
+
+    within(SECONDS, story())
+
+
+def test_a_proxy_is_gone_through(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with lying_registry() as proxy:
+            settings = Settings(
+                patience=IMPATIENT,
+                attempts=1,
+                insecure=("registry.invalid",),
+                http_proxy=proxy.url,
+                no_proxy="b.invalid",
+            )
+            puller = Puller(tmp_path, settings)
+            proxy.add_image("app", "1", [layer()])
+            await puller.distribution.pull("registry.invalid/app", "1", ANONYMOUS, puller.told.append)
+            assert len(puller.store.all()) == 1
+            assert proxy.asked("GET", "/blobs/")
+            with pytest.raises(SampanError, match=r"lookup b\.invalid: no such host"):
+                await puller.distribution.pull("b.invalid/app", "1", ANONYMOUS, puller.told.append)
+            await puller.distribution.close()
+
+    within(SECONDS, story())
+
+
 def test_mirrors_come_first_without_credentials_and_are_left_when_they_fail(tmp_path: Path) -> None:
     async def story() -> None:
         async with AsyncExitStack() as stack:

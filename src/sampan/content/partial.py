@@ -104,7 +104,10 @@ def expire(directory: Path, *, older_than: float = KEPT_SECONDS) -> int:
         status = entry.stat(follow_symlinks=False)
         if time.time() - status.st_mtime < older_than:
             continue
-        file = os.open(entry.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            file = os.open(entry.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            continue  # finished meanwhile
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.unlink(entry.path)

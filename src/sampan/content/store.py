@@ -17,7 +17,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, Protocol
 
-from sampan.content.partial import Partial, expire
+from sampan.content.partial import KEPT_SECONDS, Partial, expire
 from sampan.errors import InvalidRequest, NotFound
 from sampan.oci.digest import Digest, digest_of, encoded_part, parse_digest
 
@@ -86,6 +86,10 @@ class Blobs:
     def partial(self, digest: Digest, size: int) -> Partial:
         """What is here of a blob that is on its way in, to go on with. Raises Unavailable while another writes it."""
         return Partial(self._partial, digest, size)
+
+    def expire(self, older_than: float = KEPT_SECONDS) -> int:
+        """Remove partial blobs that nobody has written to for so many seconds; the bytes freed."""
+        return expire(self._partial, older_than=older_than)
 
     def commit(self, partial: Partial) -> None:
         """Keep a partial blob that is whole now. Raises InvalidRequest, and keeps nothing, when it is another."""

@@ -32,6 +32,8 @@ def prune(store: ImageStore, filters: Filters) -> Removal:
         if dangling_only and any(reference.tag for reference in image.references):
             continue
         _remove_all_names(store, image, pruned)
+    if not filters:
+        pruned.freed_bytes += store.content.expire(0)  # what broken-off pulls left; a running one keeps its own
     return pruned
 
 

@@ -56,6 +56,7 @@ async def pull(
 
     Tells `emit` what dockerd tells, but for the last line.
     """
+    await asyncio.to_thread(store.content.expire)
     sources = await registries.sources(reference, credentials)
     resolved = await resolve(sources, reference, platform)
     emit({"status": f"Pulling from {reference.path}", "id": reference.tag if not reference.digest else str(reference)})

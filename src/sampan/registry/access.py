@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 import aiohttp
 
@@ -151,16 +152,21 @@ class Access:
 
     async def _ask(self, request: TokenRequest) -> TokenAnswer:
         """Put a request to the token server; it is an origin of its own, for which `auth` allowed the credentials."""
-        self._transport.check_elsewhere(request.url, self.origin) if not self._is_trusted(request.url) else None
+        if not self._is_trusted(request.url):
+            self._transport.check_elsewhere(request.url, self.origin)
         headers = {"Authorization": request.authorization} if request.authorization else {}
+        body = None
+        if request.form is not None:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            body = urlencode(request.form).encode()
         async with self._transport.request(
-            "POST" if request.form else "GET", request.url, origin=origin_of(request.url),
-            verify=self.endpoint.verify, headers=headers, body=dict(request.form) if request.form else None,
+            "GET" if body is None else "POST", request.url, origin=origin_of(request.url),
+            verify=self.endpoint.verify, headers=headers, body=body,
         ) as response:  # fmt: skip
-            body = await read_document(response, TOKEN_BYTES, self.patience_seconds, "the token server's answer")
+            data = await read_document(response, TOKEN_BYTES, self.patience_seconds, "the token server's answer")
             if response.status == 429 or response.status >= 500:
-                raise of_status(response.status, response.reason or "", body[:ERROR_BYTES])
-            return TokenAnswer(response.status, body)
+                raise of_status(response.status, response.reason or "", data[:ERROR_BYTES])
+            return TokenAnswer(response.status, data)
 
     def _is_trusted(self, url: str) -> bool:
         realms = self._transport.settings.host(self.endpoint.registry).token_realms

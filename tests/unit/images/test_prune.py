@@ -63,3 +63,12 @@ def test_nonsense_is_refused(images: Images) -> None:
     for terms in ({"before": ("x",)}, {"until": ("1h", "2h")}, {"dangling": ("maybe",)}):
         with pytest.raises(InvalidRequest):
             images.prune(Filters(terms))
+
+
+def test_what_broken_off_pulls_left_is_given_back(images: Images) -> None:
+    partial = images.store.content.partial("sha256:" + "a" * 64, 100_000)
+    partial.write(b"x" * 50_000)
+    assert images.prune()["SpaceReclaimed"] == 0, "it is being written"
+    partial.close()
+    assert images.prune()["SpaceReclaimed"] >= 50_000
+    assert images.prune()["SpaceReclaimed"] == 0
