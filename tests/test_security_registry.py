@@ -12,6 +12,7 @@ SOURCE = TESTS.parent / "src" / "sampan"
 REGISTRY = tomllib.loads((TESTS / "security.toml").read_text())
 ROWS = [
     *(f"A{number:02}" for number in range(1, 48)),
+    *(f"B{number:02}" for number in range(1, 16)),
     *(f"C{number:02}" for number in range(1, 25)),
     *(f"D{number:02}" for number in range(1, 15)),
     *(f"H{number:02}" for number in range(1, 19)),
