@@ -85,7 +85,7 @@ def _checked(values: dict[str, str], text: str) -> RunMount:
         raise InvalidRequest(
             "target is required for mount type " + f'"{kind}"' if kind != BIND else "target is required"
         )
-    if kind in (BIND, CACHE, TMPFS) and posixpath.normpath("/" + target) == "/" and target.startswith("/"):
+    if kind in (BIND, CACHE, TMPFS) and target.startswith("/") and posixpath.normpath("/" + target.lstrip("/")) == "/":
         raise InvalidRequest(f"invalid mount target {target!r}: it is the root")
     if kind == SECRET and not values.get("id"):
         values["id"] = posixpath.basename(values.get("source") or target)

@@ -55,6 +55,8 @@ async def mount_all(
     for text in instruction.mounts:
         mount = parse_mount(text, lambda word: state.expand(word, instruction))
         target = posixpath.normpath(posixpath.join("/", state.workdir, _target(mount)))
+        if target.lstrip("/") == "" and (mount.target or mount.kind in (BIND, CACHE, TMPFS)):
+            raise InvalidRequest(f"invalid mount target {mount.target!r}: it is the root")
         if mount.kind == BIND:
             await _bind(build, mounted, mount, target, at)
         elif mount.kind == CACHE:
