@@ -15,6 +15,7 @@ ROWS = [
     *(f"B{number:02}" for number in range(1, 16)),
     *(f"C{number:02}" for number in range(1, 25)),
     *(f"D{number:02}" for number in range(1, 15)),
+    *(f"E{number:02}" for number in range(1, 21)),
     *(f"H{number:02}" for number in range(1, 19)),
 ]
 

@@ -93,6 +93,7 @@ class Builder:
         self.services.layers.settle(state.diff_ids)
         created = next((str(entry["created"]) for entry in reversed(state.history) if entry.get("created")), "")
         config = dict(state.config)
+        config["Env"] = [f"{name}={value}" for name, value in state.env.items()] or None
         if build.request.labels:
             config["Labels"] = {**(config.get("Labels") or {}), **build.request.labels}
         document: dict[str, Any] = {

@@ -36,29 +36,17 @@ def is_config(instruction: said.Instruction) -> bool:
     return isinstance(instruction, said.Arg) or type(instruction) in APPLY
 
 
-def set_env(config: dict[str, Any], name: str, value: str) -> None:
-    """Set a variable of the image; one that is there keeps its place."""
-    env: list[str] = list(config.get("Env") or [])
-    for position, item in enumerate(env):
-        if item.partition("=")[0] == name:
-            env[position] = f"{name}={value}"
-            break
-    else:
-        env.append(f"{name}={value}")
-    config["Env"] = env
-
-
 def _env(state: State, instruction: said.Env) -> str:
     # All of one ENV are expanded before any is set: `ENV a=$b b=1` uses the old b.
     pairs = [(state.expand(name, instruction), state.expand(value, instruction)) for name, value in instruction.pairs]
-    for name, value in pairs:
-        set_env(state.config, name, value)
+    state.env.update(pairs)
     return "ENV " + " ".join(f"{name}={value}" for name, value in pairs)
 
 
 def _label(state: State, instruction: said.Label) -> str:
     pairs = [(state.expand(name, instruction), state.expand(value, instruction)) for name, value in instruction.pairs]
-    state.config["Labels"] = {**(state.config.get("Labels") or {}), **dict(pairs)}
+    labels = state.config["Labels"] = state.config.get("Labels") or {}
+    labels.update(pairs)
     return "LABEL " + " ".join(f"{name}={value}" for name, value in pairs)
 
 

@@ -76,7 +76,9 @@ class Workspace:
         directory.mkdir(0o700)
         descriptor = os.open(directory, OPEN_DIRECTORY)
         try:
-            written = write_layer(stream, dir_fd=descriptor, budget=Budget(bytes_max=bytes_max), durable=False)
+            written = write_layer(
+                stream, dir_fd=descriptor, budget=Budget(bytes_max=bytes_max), durable=False, only_files=True
+            )
         finally:
             os.close(descriptor)
         files = Files(directory / INDEX_NAME, directory / TAR_NAME)

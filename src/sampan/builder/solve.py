@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from sampan.builder.build import Build, Position
 from sampan.builder.configure import configure, is_config
 from sampan.builder.dockerfile.errors import located, with_excerpt
-from sampan.builder.dockerfile.instructions import Instruction, Run, Transfer, Workdir
+from sampan.builder.dockerfile.instructions import Expose, Instruction, Run, Transfer, Workdir
 from sampan.builder.dockerfile.stages import Stage, parse_triggers
 from sampan.builder.graph import Plan
 from sampan.builder.operations.copying import transfer, workdir
@@ -22,9 +22,8 @@ from sampan.builder.sources import image_of
 from sampan.builder.state import PATH, PROXIES, State
 from sampan.errors import InvalidRequest, NotFound
 from sampan.images.image import Image
-from sampan.oci.chain import chain_id
-from sampan.oci.digest import digest_of
-from sampan.oci.strict import encode
+
+NOT_INHERITED = ("Hostname", "Image", "Domainname", "Env")
 
 
 class Solver:
@@ -118,10 +117,10 @@ class Solver:
         before = len(state.diff_ids)
         try:
             if is_config(instruction):
-                told = configure(state, instruction, build.request.arguments)
+                told = await self._configure(state, instruction)
                 if told is not None:
                     state.note(told, created=self._config_moment(state))
-                seen = build.services.flights.seen(f"{short_state(state)} {told}")
+                seen = build.services.flights.seen(f"{state.mark} {told}")
                 if seen and build.uses_cache(stage.name):
                     await build.report.line(stage.index, " ---> Using cache")
             elif isinstance(instruction, Run):
@@ -135,6 +134,12 @@ class Solver:
         await self._report_state(stage.index, state)
         await build.report.event("done", step=step, stage=stage.index, layers=len(state.diff_ids) - before)
 
+    async def _configure(self, state: State, instruction: Instruction) -> str | None:
+        given = self._build.request.arguments
+        if isinstance(instruction, Expose):  # a range is tens of thousands of ports
+            return await asyncio.to_thread(configure, state, instruction, given)
+        return configure(state, instruction, given)
+
     def _config_moment(self, state: State) -> str:
         """Instructions without a layer happen when the layer below was made: so a cached build gives the same image."""
         if self._build.epoch_ns is not None:
@@ -144,7 +149,7 @@ class Solver:
         )
 
     async def _report_state(self, index: int, state: State) -> None:
-        await self._build.report.line(index, f" ---> {short_state(state)}")
+        await self._build.report.line(index, f" ---> {state.mark[:12]}")
 
     async def _base(self, stage: Stage) -> tuple[State, Sequence[Instruction]]:
         base = self._plan.bases.get(stage.index)
@@ -157,8 +162,8 @@ class Solver:
             image = await image_of(build, base.image, base.platform)
             state = state_of(image, build)
         else:
-            empty = {"Env": [f"PATH={PATH}"], "WorkingDir": "/"}
-            state = State(platform=build.request.platform or build.platform, config=empty)
+            platform = build.request.platform or build.platform
+            state = State(platform=platform, config={"WorkingDir": "/"}, env={"PATH": PATH}, mark="scratch")
         triggers: Sequence[str] = state.config.pop("OnBuild", None) or ()
         state.globals = self._variables
         state.proxies = {name: value for name in PROXIES if (value := build.request.arguments.get(name)) is not None}
@@ -186,16 +191,12 @@ def state_of(image: Image, build: Build) -> State:
     config = document.get("config") or {}
     return State(
         platform=image.config.platform,
-        config={name: value for name, value in config.items() if name not in ("Hostname", "Image", "Domainname")},
+        config={name: value for name, value in config.items() if name not in NOT_INHERITED},
+        env=dict(item.partition("=")[::2] for item in config.get("Env") or ()),
+        mark=image.id.partition(":")[2],
         author=image.config.author,
         created=image.config.created,
         diff_ids=list(image.diff_ids),
         history=[dict(entry) for entry in document.get("history") or ()],
         base_layers=len(image.diff_ids),
     )
-
-
-def short_state(state: State) -> str:
-    """Twelve digits that stand for a stage after a step."""
-    chain = chain_id(state.diff_ids) if state.diff_ids else ""
-    return digest_of(encode([chain, state.config, state.author])).partition(":")[2][:12]

@@ -5,6 +5,7 @@ else; what is here after the last step is the image.
 """
 
 import json
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from sampan.builder.dockerfile.instructions import Instruction
 from sampan.errors import InvalidRequest
 from sampan.images.words import expanded
+from sampan.oci.digest import digest_of
 from sampan.oci.platform import Platform
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -26,7 +28,9 @@ PROXIES = tuple(
 
 @dataclass(slots=True, kw_only=True)
 class State:
-    """One stage on its way. `config` has Docker's field names; `arguments` are the ARGs in scope that have a value.
+    """One stage on its way. `config` has Docker's field names; `env`, in its order, takes the place of its Env.
+
+    `arguments` are the ARGs in scope that have a value; `mark` stands for everything that led here.
 
     `declared` are all names that ARG has named, `globals` what ARG without a value takes on: the ARGs before the first
     FROM and the predefined ones. `unset` collects variables that were used and never given a value.
@@ -34,6 +38,8 @@ class State:
 
     platform: Platform
     config: dict[str, Any] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
+    mark: str = ""
     author: str = ""
     created: str = ""
     diff_ids: list[str] = field(default_factory=list)
@@ -47,14 +53,9 @@ class State:
     unset: list[tuple[str, Instruction]] = field(default_factory=list)
 
     @property
-    def env(self) -> dict[str, str]:
-        """The image's environment."""
-        return {name: value for name, _, value in (item.partition("=") for item in self.config.get("Env") or [])}
-
-    @property
-    def variables(self) -> dict[str, str]:
+    def variables(self) -> Mapping[str, str]:
         """What `$x` means: an ARG, unless the environment says otherwise."""
-        return {**self.arguments, **self.env}
+        return ChainMap(self.env, self.arguments)
 
     @property
     def shell(self) -> tuple[str, ...]:
@@ -87,6 +88,7 @@ class State:
         }
         if not is_layer:
             entry["empty_layer"] = True
+        self.add_mark(created_by)
         self.history.append(entry)
 
     def add_layer(self, diff_id: str) -> None:
@@ -94,12 +96,19 @@ class State:
         if len(self.diff_ids) >= LAYERS_MAX:
             raise InvalidRequest(f"max depth exceeded: an image has at most {LAYERS_MAX} layers")
         self.diff_ids.append(diff_id)
+        self.add_mark(diff_id)
+
+    def add_mark(self, what: str) -> None:
+        """One more thing that led here."""
+        self.mark = digest_of(f"{self.mark} {what}".encode()).partition(":")[2]
 
     def fork(self) -> "State":
         """A stage that begins where this one ended. ARGs are inherited, as BuildKit has it."""
         return State(
             platform=self.platform,
             config=json.loads(json.dumps(self.config)),
+            env=dict(self.env),
+            mark=self.mark,
             author=self.author,
             created=self.created,
             diff_ids=list(self.diff_ids),

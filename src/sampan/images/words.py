@@ -9,12 +9,15 @@ expansion, so its length is bounded.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 
 from sampan.errors import InvalidRequest
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[@*#!?$-]", re.ASCII)
-RESULT_MAX = 1 << 20
+BLANKS = re.compile(r"\s")
+RESULT_MAX = 128 << 10  # a program could not be given more in one variable (execve(2), MAX_ARG_STRLEN)
+HEREDOC_MAX = 8 << 20
 NESTED_MAX = 64
 VALUE_MAX = 1 << 16
 WILDCARDS_MAX = 3
@@ -55,29 +58,32 @@ class Expanded:
     unset: tuple[str, ...]
 
 
-@dataclass(slots=True)
 class _Words:
     """The words of a result; blanks that come from quotes do not separate."""
 
-    found: list[str] = field(default_factory=list)
-    word: str = ""
-    inside: bool = False
+    def __init__(self) -> None:
+        self.found: list[str] = []
+        self._parts: list[str] = []
+        self._inside = False
 
     def add(self, text: str) -> None:
-        for character in text:
-            if character.isspace():
+        """Text whose blanks separate."""
+        for number, piece in enumerate(BLANKS.split(text)):
+            if number:
                 self.end()
-            else:
-                self.add_quoted(character)
+            if piece:
+                self.add_quoted(piece)
 
     def add_quoted(self, text: str) -> None:
-        self.word += text
-        self.inside = True
+        """Text of the word at hand, even if it is empty."""
+        self._parts.append(text)
+        self._inside = True
 
     def end(self) -> None:
-        if self.inside:
-            self.found.append(self.word)
-        self.word, self.inside = "", False
+        """The word at hand is whole."""
+        if self._inside:
+            self.found.append("".join(self._parts))
+        self._parts, self._inside = [], False
 
 
 def expand(word: str, variables: Mapping[str, str], escape: str = "\\") -> str:
@@ -122,7 +128,14 @@ class _Expansion:
         """What comes before `stop` ("" is the end of the word); `stop` itself is passed over."""
         parts: list[str] = []
         length = 0
+        plain = _ordinary(self._escape, self._quotes, stop)
         while self._position < len(self._text):
+            if match := plain.match(self._text, self._position):
+                self._position = match.end()
+                parts.append(match[0])
+                length += len(match[0])
+                self._split(stop, match[0])
+                continue
             character = self._next()
             if character == stop:
                 return "".join(parts)
@@ -132,21 +145,22 @@ class _Expansion:
             elif character == "$":
                 piece = self._dollar()
                 self._split(stop, piece)
-            elif character == self._escape:
+            else:
                 kept = self._escape if self._raw or keeps_escapes else ""
                 following = self._next() if self._position < len(self._text) else ""
                 piece = kept + following
                 self.words.add_quoted(piece)
-            else:
-                piece = character
-                self._split(stop, piece)
             parts.append(piece)
             length += len(piece)
-            if length > RESULT_MAX:
-                raise InvalidRequest(f"it expands to more than {RESULT_MAX} characters")
+            self._check(length)
         if stop:
             raise InvalidRequest(f"unexpected end of statement while looking for matching {stop}")
         return "".join(parts)
+
+    def _check(self, length: int) -> None:
+        most = RESULT_MAX if self._quotes else HEREDOC_MAX
+        if length > most:
+            raise InvalidRequest(f"it expands to more than {most} characters")
 
     def _split(self, stop: str, piece: str) -> None:
         if not stop:  # what is inside of braces is told by the value that the braces become
@@ -168,19 +182,20 @@ class _Expansion:
         return f"'{literal}'" if self._raw else literal
 
     def _double_quoted(self) -> str:
-        result = ""
+        parts: list[str] = []
+        length = 0
         while self._position < len(self._text):
             character = self._next()
             if character == '"':
+                result = "".join(parts)
                 return f'"{result}"' if self._raw else result
             if character == "$":
-                result += self._dollar()
+                character = self._dollar()
             elif character == self._escape and self._peek() in ('"', "$", self._escape) and self._peek():
-                result += (self._escape if self._raw else "") + self._next()
-            else:
-                result += character
-            if len(result) > RESULT_MAX:
-                raise InvalidRequest(f"it expands to more than {RESULT_MAX} characters")
+                character = (self._escape if self._raw else "") + self._next()
+            parts.append(character)
+            length += len(character)
+            self._check(length)
         raise InvalidRequest("unexpected end of statement while looking for matching double-quote")
 
     def _value(self, name: str) -> str | None:
@@ -264,6 +279,12 @@ class _Expansion:
             if str(error).startswith("unexpected end of statement while looking for matching " + stop):
                 raise InvalidRequest(f"syntax error: missing '{stop}'" + (" in ${}" if stop == "/" else "")) from None
             raise
+
+
+@lru_cache(maxsize=64)
+def _ordinary(escape: str, quotes: str, stop: str) -> re.Pattern[str]:
+    """A run of characters that mean nothing but themselves."""
+    return re.compile(f"[^{re.escape('$' + escape + quotes + stop)}]+", re.DOTALL)
 
 
 def _check_length(value: str) -> None:

@@ -13,9 +13,11 @@ from typing import NamedTuple
 
 from sampan.layers.changeset import Changeset
 from sampan.layers.compression import Budget, open_decompressed
+from sampan.layers.header import BadLayer
 from sampan.layers.index import Index
 from sampan.layers.stream import Source, Stream
-from sampan.layers.tar import read_members
+from sampan.layers.tar import Kind, Member, read_members
+from sampan.layers.whiteout import PREFIX
 
 TAR_NAME = "layer.tar"
 INDEX_NAME = "layer.erofs"
@@ -71,13 +73,18 @@ class Written(NamedTuple):
     size: int
 
 
-def write_layer(source: Source, *, dir_fd: int, budget: Budget | None = None, durable: bool = True) -> Written:
-    """Write the tar and its index into an empty directory, and if `durable` both to disk. Raises BadLayer."""
+def write_layer(
+    source: Source, *, dir_fd: int, budget: Budget | None = None, durable: bool = True, only_files: bool = False
+) -> Written:
+    """Write the tar and its index into an empty directory, and if `durable` both to disk. Raises BadLayer.
+
+    `only_files`: the tar is no layer but somebody's files, and what would be a deletion in a layer is refused.
+    """
     tar = os.open(TAR_NAME, CREATE, 0o600, dir_fd=dir_fd)
     try:
         index = os.open(INDEX_NAME, CREATE, 0o600, dir_fd=dir_fd)
         try:
-            written = index_layer(open_decompressed(source, budget), tar, index)
+            written = index_layer(open_decompressed(source, budget), tar, index, only_files=only_files)
             if durable:
                 os.fsync(index)
         finally:
@@ -91,7 +98,7 @@ def write_layer(source: Source, *, dir_fd: int, budget: Budget | None = None, du
     return written
 
 
-def index_layer(source: Source, tar: int, index_file: int) -> Written:
+def index_layer(source: Source, tar: int, index_file: int, *, only_files: bool = False) -> Written:
     """Copy an uncompressed tar to one descriptor and write its index to another. Raises BadLayer."""
     hasher = Hasher()
     digest = b""
@@ -100,9 +107,19 @@ def index_layer(source: Source, tar: int, index_file: int) -> Written:
         index = Index(index_file)
         changeset = Changeset(index)
         for member in read_members(stream):
+            if only_files and (PREFIX in member.path or member.kind is Kind.CHARACTER):
+                _refuse_deletions(member)
             changeset.apply(member)
         stream.drain()  # the diff ID is over all bytes, also those behind the end of the archive
     finally:
         digest = hasher.finish()
     index.finish(changeset.tree, tar_bytes=stream.position, uuid=digest[:UUID_BYTES])
     return Written(digest, stream.position)
+
+
+def _refuse_deletions(member: Member) -> None:
+    is_device = member.kind is Kind.CHARACTER and member.device == (0, 0)
+    if is_device or any(part.startswith(PREFIX) for part in member.path.split(b"/")):
+        raise BadLayer(
+            f"{member.path[:128]!r}: a file whose name begins with {PREFIX.decode()!r} cannot be in an image"
+        )

@@ -15,7 +15,7 @@ from sampan.errors import InvalidRequest
 from sampan.images.words import expanded
 
 BYTES_MAX = 4 << 20
-INSTRUCTIONS_MAX = 20_000
+INSTRUCTIONS_MAX = 5_000
 HEREDOC = re.compile(r"(\d*)<<(-?)([^<]*)")
 TAKES_HEREDOCS = ("ADD", "COPY", "RUN")
 BLANKS = " \t\v\f\r\x85\xa0"

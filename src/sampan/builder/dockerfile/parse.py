@@ -154,9 +154,9 @@ def _run(node: Node, flags: Flags) -> said.Instruction:
     if not words and not node.heredocs:
         raise InvalidRequest("RUN requires at least one argument")
     network, security = flags.text("network"), flags.text("security")
-    if network and network not in NETWORKS:
+    if "network" in flags.values and network not in NETWORKS:
         raise InvalidRequest(f'unsupported network mode "{network}"{meant(network, NETWORKS)}')
-    if security and security not in SECURITIES:
+    if "security" in flags.values and security not in SECURITIES:
         raise InvalidRequest(f'security "{security}" is not valid{meant(security, SECURITIES)}')
     if flags.all("device"):
         raise InvalidRequest("RUN --device is not supported: this builder gives no devices to a step")
