@@ -18,7 +18,7 @@ from sampan.linux import netns
 from sampan.linux.netdevice import set_up
 from sampan.networks.dns_forward import Server
 from sampan.networks.dns_zone import Entry, Seat
-from sampan.networks.resolvers import Resolvers
+from sampan.networks.resolvers import Asks, Resolvers
 
 pytestmark = pytest.mark.needs_root
 SEATS = (Seat(network_id="n", network_name="front"),)
@@ -58,7 +58,8 @@ class Upstream:
     def _readable(self) -> None:
         query, client = self._udp.recvfrom(4096)
         self.asked.append((int.from_bytes(query[:2], "big"), client[1]))
-        self._udp.sendto(b"\0\0" + self._reply(query)[2:], client)  # an answer to another question, from a guesser
+        forged = b"\0\0" + answering("203.0.113.66")(query)[2:]  # by somebody who has to guess the id
+        self._udp.sendto(forged, client)
         self._udp.sendto(self._reply(query), client)
 
     async def _serve(self) -> None:
@@ -127,7 +128,7 @@ async def test_names_are_answered_over_udp_and_tcp() -> None:
     async with namespace() as (fd, path):
         resolvers = Resolvers()
         named(resolvers)
-        await resolvers.open("c", path, SEATS, [])
+        await resolvers.open("c", path, Asks(SEATS))
         assert addresses(await ask(fd, "web")) == ["10.1.0.2"]
         assert addresses(await ask(fd, "SHOP.front", "AAAA", tcp=True)) == ["fd00::2"]
         assert (await ask(fd, "example.org")).rcode() == dns.rcode.SERVFAIL, "there is nobody to ask"
@@ -145,7 +146,7 @@ async def test_other_names_are_asked_of_the_servers_in_turn() -> None:
         knows = Upstream(fd, "127.0.0.21", answering("192.0.2.1"))
         resolvers = Resolvers()
         servers = [Server("127.0.0.19"), Server("127.0.0.20"), Server("127.0.0.21")]  # the first does not exist
-        await resolvers.open("c", path, SEATS, servers)
+        await resolvers.open("c", path, Asks(SEATS, servers))
         for _ in range(12):
             assert addresses(await ask(fd, "example.org")) == ["192.0.2.1"]
         assert len(refuses.asked) == len(knows.asked) == 12
@@ -160,7 +161,7 @@ async def test_a_truncated_answer_is_asked_for_again_over_tcp() -> None:
     async with namespace() as (fd, path):
         upstream = Upstream(fd, "127.0.0.20", answering("", tc=True), answering("192.0.2.2"))
         resolvers = Resolvers()
-        await resolvers.open("c", path, SEATS, [Server("127.0.0.20")])
+        await resolvers.open("c", path, Asks(SEATS, [Server("127.0.0.20")]))
         assert (await ask(fd, "example.org")).flags & dns.flags.TC
         assert addresses(await ask(fd, "example.org", tcp=True)) == ["192.0.2.2"]
         resolvers.close_all()
@@ -174,7 +175,7 @@ async def test_nobody_outside_is_asked_for_a_container_on_internal_networks_only
         resolvers = Resolvers()
         named(resolvers)
         internal = Seat(network_id="n", network_name="front", internal=True)
-        await resolvers.open("c", path, [internal], [Server("127.0.0.20")])
+        await resolvers.open("c", path, Asks([internal], [Server("127.0.0.20")]))
         assert addresses(await ask(fd, "web")) == ["10.1.0.2"]
         assert (await ask(fd, "secret.example.org")).rcode() == dns.rcode.SERVFAIL
         assert (await ask(fd, "secret.example.org", tcp=True)).rcode() == dns.rcode.SERVFAIL
@@ -188,14 +189,14 @@ async def test_nobody_outside_is_asked_for_a_container_on_internal_networks_only
 async def test_questions_that_come_while_nobody_answers_wait_for_the_next_resolver() -> None:
     async with namespace() as (fd, path):
         first = Resolvers()
-        await first.open("c", path, SEATS, [])
+        await first.open("c", path, Asks(SEATS))
         kept = [os.dup(each) for each in first.fds("c")]
         first.close_all()
         waiting = [asyncio.create_task(ask(fd, "web", tcp=number % 2 == 0)) for number in range(40)]
         await asyncio.sleep(0)
         second = Resolvers()
         named(second)
-        second.take_up("c", path, kept, SEATS, [])
+        second.take_up("c", path, kept, Asks(SEATS))
         for reply in await asyncio.gather(*waiting):
             assert addresses(reply) == ["10.1.0.2"]
         second.close_all()
@@ -206,8 +207,8 @@ async def test_a_flood_from_one_container_leaves_the_others_their_turn() -> None
     async with namespace() as (fd, path), namespace() as (other_fd, other_path):
         resolvers = Resolvers()
         named(resolvers)
-        await resolvers.open("c", path, SEATS, [])
-        await resolvers.open("d", other_path, SEATS, [])
+        await resolvers.open("c", path, Asks(SEATS))
+        await resolvers.open("d", other_path, Asks(SEATS))
         flood = netns.inside(fd, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         query = dns.message.make_query("web", "A").to_wire()
         with flood:
@@ -224,7 +225,7 @@ async def test_a_container_may_serve_names_itself() -> None:
     async with namespace() as (fd, path):
         resolvers = Resolvers()
         named(resolvers)
-        await resolvers.open("c", path, SEATS, [])
+        await resolvers.open("c", path, Asks(SEATS))
         for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
             with netns.inside(fd, lambda kind=kind: bound(kind, "0.0.0.0")):  # type: ignore[misc]
                 assert addresses(await ask(fd, "web")) == ["10.1.0.2"]

@@ -4,6 +4,8 @@ Fields that a version did not have are ignored, defaults that changed are the ol
 Pure: body and version in, body and warnings out.
 """
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from sampan.errors import InvalidRequest
@@ -29,6 +31,15 @@ def create(body: ContainerCreate, version: Version) -> tuple[ContainerCreate, li
     if host.pids_limit is not None and host.pids_limit <= 0:
         host = replace(host, pids_limit=None)
     return replace(body, config=config, host_config=host), []
+
+
+def inspect(shown: dict[str, Any], version: Version) -> dict[str, Any]:
+    """A container's inspect as the version had it: before DNSNames its short id was among the aliases."""
+    if version < Version(1, 45):
+        for settings in shown["NetworkSettings"]["Networks"].values():
+            if settings["DNSNames"] is not None:
+                settings["Aliases"] = [*(settings["Aliases"] or ()), shown["Id"][:12]]
+    return shown
 
 
 def update(body: HostConfig, version: Version) -> HostConfig:

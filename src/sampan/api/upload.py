@@ -89,7 +89,6 @@ class Upload(io.RawIOBase):
             self._loop.call_soon_threadsafe(self._room.set)
         return count
 
-
     def _await_bytes(self, wanted: int) -> None:
         """Wait for as much as fills the reader's buffer, so that two threads need not take turns at every piece.
 

@@ -102,9 +102,12 @@ def in_command(call: Call, name: str, rest: list[str], partial: str) -> Candidat
         yield from ((shell, "") for shell in SHELLS)
     else:
         arguments = [word for word in command.usage.split() if word != "[OPTIONS]"]
-        source = SOURCES.get(arguments[0]) if arguments else None
-        if source is not None and ("..." in command.usage or not rest_arguments(command.flags, rest)):
-            yield from source(asleep(call))
+        given = len(rest_arguments(command.flags, rest))
+        repeats = "..." in command.usage
+        # The word for this argument; of a list without end, its first.
+        word = arguments[given] if given < len(arguments) and not repeats else arguments[0] if arguments else ""
+        if word in SOURCES and (repeats or given < len(arguments)):
+            yield from SOURCES[word](asleep(call))
 
 
 def awaiting(flags: tuple[Flag, ...], words: list[str]) -> Flag | None:

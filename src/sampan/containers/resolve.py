@@ -18,6 +18,7 @@ from sampan.networks import mode as network_mode
 from sampan.networks.dns_forward import Server, servers_of_host
 from sampan.networks.dns_zone import Entry, Seat
 from sampan.networks.model import Endpoint, Network
+from sampan.networks.resolvers import Asks
 from sampan.wire.containers import EndpointSettings
 
 SWITCH = "com.sampan.network.dns"
@@ -70,12 +71,16 @@ def _links(engine: Engine, container: Container, network: Network) -> dict[str, 
     return found
 
 
-def servers(engine: Engine, container: Container) -> list[Server]:
-    """Who is asked about other names: --dns, the daemon's, or the host's."""
+def asks(engine: Engine, container: Container, sitting: tuple[Seat, ...]) -> Asks:
+    """What a container's questions are answered by: other servers are --dns, the daemon's, or the host's."""
     given = container.host.dns or engine.options.dns
-    if given:
-        return [Server(address) for address in given]
-    return servers_of_host(resolv_conf.nameservers(resolv_conf.of_host()))
+    others = (
+        [Server(address) for address in given]
+        if given
+        else servers_of_host(resolv_conf.nameservers(resolv_conf.of_host()))
+    )
+    words = container.host.dns_options or engine.options.dns_opts
+    return Asks(sitting, others, keeps_plain_names=resolv_conf.has_ndots(words) and "ndots:0" not in words)
 
 
 async def open(engine: Engine, container: Container, namespace: str) -> None:
@@ -83,7 +88,7 @@ async def open(engine: Engine, container: Container, namespace: str) -> None:
     announce(engine, container)
     sitting = seats(engine, container)
     if sitting and namespace:
-        await engine.resolvers.open(container.id, namespace, sitting, servers(engine, container))
+        await engine.resolvers.open(container.id, namespace, asks(engine, container, sitting))
 
 
 async def keep(engine: Engine, container_id: str, process: Process) -> None:
@@ -94,7 +99,7 @@ async def keep(engine: Engine, container_id: str, process: Process) -> None:
     try:
         await process.keep(KEPT, fds)
     except SampanError as error:
-        log.warning("resolver's sockets not kept container=%s error=%s", container_id, error)
+        log.debug("resolver's sockets not kept container=%s error=%s", container_id, error)  # it has ended already
 
 
 async def take_up(engine: Engine, container: Container, process: Process) -> None:
@@ -107,9 +112,9 @@ async def take_up(engine: Engine, container: Container, process: Process) -> Non
     try:
         fds = await process.kept(KEPT)
         if len(fds) == 2:
-            engine.resolvers.take_up(container.id, namespace, fds, sitting, servers(engine, container))
+            engine.resolvers.take_up(container.id, namespace, fds, asks(engine, container, sitting))
         else:
-            await engine.resolvers.open(container.id, namespace, sitting, servers(engine, container))
+            await engine.resolvers.open(container.id, namespace, asks(engine, container, sitting))
             await keep(engine, container.id, process)
     except (SampanError, OSError) as error:
         log.error("resolver not taken up container=%s error=%s", container.id, error)

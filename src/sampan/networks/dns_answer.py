@@ -31,10 +31,15 @@ Rotation = list[bytes]
 
 
 class Answers:
-    """The answers for one container. `seats` are its networks; to be set anew when they change."""
+    """The answers for one container. `seats` are its networks; to be set anew when they change.
 
-    def __init__(self, zones: Zones, seats: tuple[Seat, ...]) -> None:
+    `keeps_plain_names`: a name without a dot that is nobody's is answered with nothing and asked of nobody else, for a
+    container that said by `ndots` that such names are to be completed first.
+    """
+
+    def __init__(self, zones: Zones, seats: tuple[Seat, ...], *, keeps_plain_names: bool = False) -> None:
         self._zones = zones
+        self._keeps_plain_names = keeps_plain_names
         self._kept: dict[tuple[bytes, bool], Rotation | None] = {}
         self._generation = -1
         self.seats = seats
@@ -97,7 +102,8 @@ class Answers:
             return answers, [record for host, addresses in hosts for record in _addresses(host, addresses)]
         found = self._zones.look_up(self.seats, text)
         if found is None:
-            return None
+            is_address = kind in (dns.rdatatype.A, dns.rdatatype.AAAA)
+            return ([], []) if self._keeps_plain_names and is_address and "." not in text else None
         # For any other type: the name exists and has nothing of the kind. NXDOMAIN would deny the name itself, and
         # programs that ask for AAAA first would believe it (RFC 4074, 4.2).
         return _addresses(name, found, kind), []

@@ -8,6 +8,7 @@ with the container's shim, so that a daemon that was killed loses no question.
 import os
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sampan.linux import netdevice
 from sampan.networks.dns_answer import Answers
@@ -15,6 +16,18 @@ from sampan.networks.dns_forward import Forwarder, Server
 from sampan.networks.dns_server import Resolver, Sockets, open_sockets
 from sampan.networks.dns_zone import Entry, Seat, Zones
 from sampan.networks.within import Inside
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """What a container's questions are answered by: its networks, and who is asked about the rest.
+
+    `keeps_plain_names`: see `dns_answer.Answers`.
+    """
+
+    seats: Sequence[Seat] = ()
+    servers: Sequence[Server] = ()
+    keeps_plain_names: bool = False
 
 
 class Resolvers:
@@ -36,7 +49,7 @@ class Resolvers:
         for network_id, endpoint_id in self._announced.pop(container_id, {}).items():
             self.zones.remove(network_id, endpoint_id)
 
-    async def open(self, container_id: str, namespace: str, seats: Sequence[Seat], servers: Sequence[Server]) -> None:
+    async def open(self, container_id: str, namespace: str, asks: Asks) -> None:
         """Serve a container whose network namespace is at this path. Raises OSError."""
         fd = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -44,11 +57,9 @@ class Resolvers:
         except BaseException:
             os.close(fd)
             raise
-        self._serve(container_id, fd, sockets, seats, servers)
+        self._serve(container_id, fd, sockets, asks)
 
-    def take_up(
-        self, container_id: str, namespace: str, fds: Sequence[int], seats: Sequence[Seat], servers: Sequence[Server]
-    ) -> None:
+    def take_up(self, container_id: str, namespace: str, fds: Sequence[int], asks: Asks) -> None:
         """Serve a container on the sockets that an earlier daemon opened; takes over `fds`. Raises OSError."""
         udp, tcp = (socket.socket(fileno=fd) for fd in fds)
         try:
@@ -57,16 +68,14 @@ class Resolvers:
             udp.close()
             tcp.close()
             raise
-        self._serve(container_id, fd, Sockets(udp, tcp), seats, servers)
+        self._serve(container_id, fd, Sockets(udp, tcp), asks)
 
-    def _serve(
-        self, container_id: str, namespace: int, sockets: Sockets, seats: Sequence[Seat], servers: Sequence[Server]
-    ) -> None:
+    def _serve(self, container_id: str, namespace: int, sockets: Sockets, asks: Asks) -> None:
         self.close(container_id)
-        forwarder = Forwarder(self._thread(), namespace, servers)
-        resolver = Resolver(sockets, Answers(self.zones, tuple(seats)), forwarder)
-        self._resolvers[container_id] = resolver, namespace
-        self.sit(container_id, seats)
+        forwarder = Forwarder(self._thread(), namespace, asks.servers)
+        answers = Answers(self.zones, tuple(asks.seats), keeps_plain_names=asks.keeps_plain_names)
+        self._resolvers[container_id] = Resolver(sockets, answers, forwarder), namespace
+        self.sit(container_id, asks.seats)
 
     def sit(self, container_id: str, seats: Sequence[Seat]) -> None:
         """The container is on these networks now; on internal ones only, nobody outside is asked for it."""

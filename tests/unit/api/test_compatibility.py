@@ -91,3 +91,17 @@ def test_several_networks_need_1_44() -> None:
     networking = NetworkingConfig(endpoints_config={"a": EndpointSettings(), "b": EndpointSettings()})
     with pytest.raises(InvalidRequest, match="multiple network endpoints: a, b"):
         compatibility.create(ContainerCreate(networking_config=networking), Version(1, 43))
+
+
+def test_before_dns_names_the_short_id_was_an_alias() -> None:
+    def shown() -> dict[str, object]:
+        networks = {
+            "n": {"Aliases": ["a"], "DNSNames": ["c", "a", "0123456789ab"]},
+            "bridge": {"Aliases": None, "DNSNames": None},
+        }
+        return {"Id": "0123456789abcdef", "NetworkSettings": {"Networks": networks}}
+
+    assert compatibility.inspect(shown(), NEWEST) == shown()
+    old = compatibility.inspect(shown(), Version(1, 44))["NetworkSettings"]["Networks"]
+    assert old["n"]["Aliases"] == ["a", "0123456789ab"]
+    assert old["bridge"]["Aliases"] is None

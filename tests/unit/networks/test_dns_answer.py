@@ -69,6 +69,15 @@ def test_names_of_nobody_are_for_others() -> None:
         assert made.answer(query) is None, "nor the second time"
 
 
+def test_plain_names_of_nobody_stay_here_if_that_is_said() -> None:
+    zones = Zones()
+    made = Answers(zones, SEATS, keeps_plain_names=True)
+    reply = ask(made, "nobody", "A")
+    assert (reply.rcode(), reply.answer) == (dns.rcode.NOERROR, [])
+    assert made.answer(dns.message.make_query("nobody.example", "A").to_wire()) is None
+    assert made.answer(dns.message.make_query("nobody", "MX").to_wire()) is None
+
+
 def test_several_addresses_take_turns() -> None:
     shared = [Entry(endpoint_id=f"s{i}", names=("pool",), addresses=(f"10.1.1.{i}",)) for i in range(3)]
     made = answers(*shared)

@@ -41,7 +41,7 @@ async def create(engine: "Engine", call: Call) -> web.StreamResponse:
 
 async def inspect(engine: "Engine", call: Call) -> web.StreamResponse:
     """`GET /containers/{id}/json`."""
-    return reply.json(engine.containers.inspect(call.name, call.flag("size")))
+    return reply.json(compatibility.inspect(engine.containers.inspect(call.name, call.flag("size")), call.version))
 
 
 async def top(engine: "Engine", call: Call) -> web.StreamResponse:
