@@ -98,3 +98,14 @@ def test_devices_are_what_rules_allow(docker: Docker) -> None:
     allowed = docker(*ONCE, "--device-cgroup-rule", "c 10:229 rwm", IMAGE, *make)
     assert "not permitted" not in allowed.stderr
     says(docker(*ONCE, "--ulimit", "nofile=77:88", IMAGE, "sh", "-c", "ulimit -n; ulimit -Hn"), "77\n88\n")
+
+
+def test_a_process_may_have_as_many_files_as_a_service_of_the_machine(docker: Docker, name: str) -> None:
+    if OUTSIDE:
+        pytest.skip("dockerd gives its own limit, whatever that is (moby #38814)")
+    most = min(524_288, int(Path("/proc/sys/fs/nr_open").read_text()))
+    docker(*DETACHED, "--name", name, IMAGE, "sleep", "100")
+    said = docker("exec", name, "sh", "-c", "ulimit -n; ulimit -Hn").stdout
+    soft, hard = map(int, said.split())
+    assert soft == 1024
+    assert soft < hard <= most

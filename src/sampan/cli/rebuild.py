@@ -91,11 +91,6 @@ def flags(container: dict[str, Any], image: dict[str, Any], info: dict[str, Any]
     ]
 
 
-def words(container: dict[str, Any], image: dict[str, Any], info: dict[str, Any]) -> list[str]:
-    """The words behind `run -d`: flags, image, command."""
-    return [*flat(flags(container, image, info)), *program(container, image)]
-
-
 def flat(pairs: list[Pair]) -> list[str]:
     """Pairs as words; a value that begins with a dash cannot be mistaken for a flag."""
     return [word for flag, value in pairs for word in _two(flag, value)]

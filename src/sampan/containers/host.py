@@ -7,6 +7,7 @@ flags that concern containers.
 import glob
 import os
 import platform
+import resource
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,6 +87,20 @@ LIMITS: Mapping[str, tuple[str, str, str | None]] = {
     "blkio_weight_device": ("blkio", "blkio.weight_device|blkio.bfq.weight_device", "io.weight|io.bfq.weight"),
     "blkio_rates": ("blkio", "blkio.throttle.read_bps_device", "io.max"),
 }
+
+NOFILE = (1024, 524_288)
+"""Open files a process may have, softly and at most: what systemd gives each of its services. (Programs that close
+every descriptor they could have take minutes where the limit is a billion; moby #38814.)"""
+
+
+def default_ulimits() -> Mapping[str, tuple[int, int]]:
+    """The limits of a container for which nobody asked for others, as far as this process may set them."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = int(_line("/proc/sys/fs/nr_open") or hard)
+    if "CAP_SYS_RESOURCE" not in _own_bounding_set():
+        most = min(most, hard) if hard != resource.RLIM_INFINITY else most
+    return {"nofile": (min(NOFILE[0], most), min(NOFILE[1], most))}
+
 
 SYSCTLS = ("net.ipv4.ping_group_range", "net.ipv4.ip_unprivileged_port_start")
 

@@ -174,7 +174,7 @@ def _options(config: Config, storage_driver: str) -> Options:
         default_shm_size=config.default_shm_size,
         default_ipc_mode=config.default_ipc_mode,
         default_cgroupns_mode=config.default_cgroupns_mode,
-        default_ulimits=config.default_ulimits,
+        default_ulimits={**machine.default_ulimits(), **config.default_ulimits},
         init=config.init,
         no_new_privileges=config.no_new_privileges,
         storage_driver=storage_driver,
