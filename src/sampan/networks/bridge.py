@@ -283,7 +283,9 @@ def pins(endpoint: Endpoint, read: BridgeOptions) -> list[Element]:
     found: list[Element] = [("guarded", port, b""), ("macs", port + mac + b"\0\0", b"")]
     for address in (endpoint.ipv4_address, endpoint.ipv6_address, *endpoint.link_local):
         if data := publish.packed(address):
-            found.append((f"addresses{4 if len(data) == 4 else 6}", port + data, b""))
+            found.append((f"speakers{4 if len(data) == 4 else 6}", port + mac + b"\0\0" + data, b""))
+            if len(data) == 4:
+                found.append(("addresses4", port + data, b""))
     return found
 
 

@@ -76,7 +76,8 @@ PORT_SETS: Sequence[Set] = (
     Set("guarded", (_IF,)),  # ports of bridges, and what each may call itself
     Set("macs", (_IF, _MAC)),
     Set("addresses4", (_IF, _A4)),
-    Set("addresses6", (_IF, _A6)),
+    Set("speakers4", (_IF, _MAC, _A4)),
+    Set("speakers6", (_IF, _MAC, _A6)),
 )
 
 
@@ -135,7 +136,7 @@ def _loopback(offset: int) -> bytes:
 def _guard(batch: Batch) -> None:
     # A bridge routes 127.0.0.1 to containers while a port is published there (route_localnet), never the other way.
     for offset in (12, 16):
-        batch.add_rule("guard", _FROM, lookup("bridges"), _loopback(offset), _DROP)
+        batch.add_rule("guard", _loopback(offset), _FROM, lookup("bridges"), _DROP)
 
 
 def _publish(batch: Batch) -> None:
@@ -210,24 +211,30 @@ def _spoof(batch: Batch) -> None:
     hardware = payload(Header.LINK, 6, 6, register=4)
     sender_hardware = payload(Header.NETWORK, 8, 6, register=4)
     sender = payload(Header.NETWORK, 14, 4, register=4)
-    source4 = payload(Header.NETWORK, 12, 4, register=4)
-    source6 = payload(Header.NETWORK, 8, 16, register=4)
+    source4 = payload(Header.NETWORK, 12, 4, register=6)
+    source6 = payload(Header.NETWORK, 8, 16, register=6)
     kind = payload(Header.TRANSPORT, 0, 1)
     icmp = is_ethernet_type(IPV6) + meta(Meta.L4PROTO) + compare(bytes((IPPROTO_ICMPV6,)))
     link_local = payload(Header.NETWORK, 8, 4) + mask(b"\xff\xc0\0\0") + compare(b"\xfe\x80\0\0")
     unspecified = payload(Header.NETWORK, 8, 16) + compare(bytes(16))
     probe = payload(Header.NETWORK, 14, 4) + compare(bytes(4))
     rules: Sequence[bytes] = (
+        # Nearly everything ends here: one look for a packet of data.
+        is_ethernet_type(IP) + _FROM + hardware + source4 + lookup("speakers4") + _RETURN,
+        *(
+            icmp + kind + compare(bytes((banned,))) + _FROM + lookup("guarded") + _DROP
+            for banned in (ROUTER_ADVERTISEMENT, REDIRECT)
+        ),
+        is_ethernet_type(IPV6) + _FROM + hardware + source6 + lookup("speakers6") + _RETURN,
         _FROM + lookup("guarded", inverted=True) + _RETURN,
         _FROM + hardware + lookup("macs", inverted=True) + _DROP,
         is_ethernet_type(ARP) + _FROM + sender_hardware + lookup("macs", inverted=True) + _DROP,
         is_ethernet_type(ARP) + probe + _RETURN,
         is_ethernet_type(ARP) + _FROM + sender + lookup("addresses4", inverted=True) + _DROP,
-        is_ethernet_type(IP) + _FROM + source4 + lookup("addresses4", inverted=True) + _DROP,
-        *(icmp + kind + compare(bytes((banned,))) + _DROP for banned in (ROUTER_ADVERTISEMENT, REDIRECT)),
+        is_ethernet_type(IP) + _DROP,
         is_ethernet_type(IPV6) + link_local + _RETURN,
         is_ethernet_type(IPV6) + unspecified + _RETURN,
-        is_ethernet_type(IPV6) + _FROM + source6 + lookup("addresses6", inverted=True) + _DROP,
+        is_ethernet_type(IPV6) + _DROP,
     )
     for rule in rules:
         batch.add_rule("spoof", rule)
