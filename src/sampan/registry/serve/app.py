@@ -18,19 +18,22 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from sampan.errors import Unavailable
 from sampan.registry.serve import blobs, lists, manifests, pushes
 from sampan.registry.serve.auth import CATALOG, DELETE, PULL, PUSH, Gate
 from sampan.registry.serve.body import SECONDS
 from sampan.registry.serve.call import SERVED_BY, Call
+from sampan.registry.serve.collect import collect
 from sampan.registry.serve.metrics import Metrics
 from sampan.registry.serve.names import check_name
-from sampan.registry.serve.refusal import NO_SPACE, Refusal
+from sampan.registry.serve.refusal import LATER, NO_SPACE, Refusal
 from sampan.registry.serve.store import RegistryStore
 from sampan.registry.serve.upstream import Upstream
 
 _log = logging.getLogger("sampan.registry")
 
 Function = Callable[[Call], Awaitable[web.StreamResponse]]
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"))
 ACTIONS = {"GET": PULL, "HEAD": PULL, "DELETE": DELETE}
 
 
@@ -87,6 +90,8 @@ class Registry:
         except Refusal as refusal:
             _cut_if_begun(request)
             response = self._refused(request, refusal)
+        except Unavailable as error:  # the database cannot be written
+            response = self._refused(request, Refusal("UNKNOWN", str(error), status=LATER))
         except OSError as error:
             if isinstance(error, ConnectionError) or request.transport is None:
                 raise
@@ -104,14 +109,13 @@ class Registry:
             response = self._refused(request, Refusal("UNKNOWN", "internal error"))
         for name, value in SERVED_BY.items():
             response.headers.setdefault(name, value)
-        self.metrics.answered(request.method, kind, response.status, time.monotonic() - began)
+        method = request.method if request.method in METHODS else "other"  # what a stranger makes up is no label
+        self.metrics.answered(method, kind, response.status, time.monotonic() - began)
         _log.info("%s %s %d %s", request.method, request.raw_path[:300], response.status, request.remote)
         return response
 
     async def collect(self, *, grace_seconds: float, untagged: bool) -> None:
         """Give back the space of what is of no use."""
-        from sampan.registry.serve.collect import collect
-
         found = await asyncio.to_thread(collect, self.store, grace_seconds=grace_seconds, untagged=untagged)
         self.metrics.count("registry_collections_total")
         self.metrics.count("registry_collected_bytes_total", found.bytes)

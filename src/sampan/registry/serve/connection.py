@@ -27,7 +27,7 @@ class Connection(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come in."""
         super().connection_made(transport)
-        if len(self._manager.connections) > CONNECTIONS if self._manager else False:
+        if self._manager is not None and len(self._manager.connections) > CONNECTIONS:
             self.force_close()
         self._start()
 

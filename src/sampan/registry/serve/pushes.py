@@ -1,6 +1,8 @@
 """How does a client upload a blob? distribution-spec, "Pushing blobs": at once, in one stream, or in chunks."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from aiohttp import web
 
@@ -79,24 +81,14 @@ async def _may_mount(call: Call) -> bool:
     return True
 
 
-class _alone:
-    """Holds an upload for one request; a second one at the same time is refused rather than mixed in."""
-
-    def __init__(self, upload: Upload) -> None:
-        self._upload = upload
-
-    async def __aenter__(self) -> None:
-        if self._upload.lock.locked():
-            raise Refusal(
-                "BLOB_UPLOAD_INVALID",
-                "another request writes to this upload",
-                status=RANGE,
-                headers=_headers(self._upload),
-            )
-        await self._upload.lock.acquire()
-
-    async def __aexit__(self, *_: object) -> None:
-        self._upload.lock.release()
+@asynccontextmanager
+async def _alone(upload: Upload) -> AsyncIterator[None]:
+    """Hold an upload for one request; a second one at the same time is refused rather than mixed in."""
+    if upload.lock.locked():
+        sentence = "another request writes to this upload"
+        raise Refusal("BLOB_UPLOAD_INVALID", sentence, status=RANGE, headers=_headers(upload))
+    async with upload.lock:
+        yield
 
 
 def _check(call: Call, upload: Upload) -> None:
