@@ -15,7 +15,7 @@ from sampan.registry.credentials import ANONYMOUS
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace to kill at a system call")
 TESTS = Path(__file__).resolve().parents[1]
-CHANGES = ("rename", "renameat", "fsync", "unlink", "unlinkat", "mkdirat", "ftruncate", "pwrite64", "flock")
+CHANGES = ("rename", "renameat", "fsync", "unlink", "mkdirat", "ftruncate", "pwrite64", "flock")
 PULL = """
 import asyncio, sys
 from pathlib import Path

@@ -76,8 +76,15 @@ def fill_mirror(engine: Engine, names: list[str]) -> None:
         engine.docker("rmi", copy)
 
 
-# They read the log right after the start, and find what the program has said by then: the load decides.
 UNSTEADY = {
+    # They look at what others left behind: with nothing dangling the answer is another.
+    "test_images.test_prune_images",
+    "test_images.test_prune_builds_default_options",
+    # It wants /tmp to be on a shared mount, which is the machine's choice.
+    "api_container_test.VolumeBindTest.test_create_with_binds_rw_rshared",
+    # They read the output right after the start, and find what the program has said by then: the load decides.
+    "api_exec_test.ExecDemuxTest.test_exec_command_no_stream_demux",
+    "api_build_test.BuildTest.test_build_in_context_dockerfile",
     "api_container_test.AttachContainerTest.test_attach_no_stream",
     "api_build_test.BuildTest.test_build_in_context_abs_dockerfile",
     "api_build_test.BuildTest.test_build_out_of_context_dockerfile",
@@ -89,6 +96,8 @@ UNSTEADY = {
 def test_the_clients_own_tests(mirrored: Engine, image_tar: Path, suite: Suite) -> None:
     if OUTSIDE:
         pytest.skip("they remove containers of others")
+    if PROGRAM is None:
+        pytest.skip("they pull: needs docker-registry (Debian has it) as a mirror")
     tree = fetch(suite)
     if tree is None:
         pytest.skip("the client's source package cannot be fetched from PyPI")

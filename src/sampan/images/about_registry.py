@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sampan.errors import InvalidRequest, NotFound, SampanError
-from sampan.images.resolve import find
+from sampan.images.resolve import fetch_blob, find
 from sampan.oci.config import parse_config
 from sampan.oci.descriptor import platform_as_json
 from sampan.oci.fields import Fields
@@ -36,7 +36,7 @@ async def _platforms(sources: Sequence[Repository], parsed: Manifest | Index) ->
         return [platform_as_json(each.platform) for each in parsed.manifests if each.platform]
     if parsed.config.media_type not in CONFIGS:
         return []
-    config = parse_config(await sources[-1].blob(parsed.config.digest, parsed.config.size))
+    config = parse_config(await fetch_blob(sources, parsed.config))
     return [platform_as_json(config.platform)]
 
 

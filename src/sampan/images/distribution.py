@@ -14,7 +14,7 @@ from sampan.images import about_registry, pull, push, push_index
 from sampan.images.image import Image
 from sampan.images.progress import Emit
 from sampan.images.repair import check
-from sampan.images.resolve import find
+from sampan.images.resolve import all_tags, find
 from sampan.images.store import ImageStore
 from sampan.images.transfers import Transfers
 from sampan.layers.examine import Condition
@@ -135,7 +135,7 @@ class Distribution:
 
     async def _tags(self, reference: Reference, credentials: Credentials) -> Sequence[Reference]:
         sources = await self.registries.sources(reference, credentials)
-        tags = await sources[-1].tags()
+        tags = await all_tags(sources)
         if not tags:
             raise NotFound(f"repository {reference.familiar} has no tags")
         return [with_tag(reference, tag) for tag in tags]

@@ -17,7 +17,7 @@ from sampan.images.compressed import LayerBlob, blobs_of, remember
 from sampan.images.fetch import LayerToFetch, fetch_layer
 from sampan.images.image import Image
 from sampan.images.progress import Emit, status
-from sampan.images.resolve import Resolved, resolve
+from sampan.images.resolve import Resolved, fetch_blob, resolve
 from sampan.images.store import ImageStore, Lease
 from sampan.images.transfers import Transfers
 from sampan.oci.config import ImageConfig, parse_config
@@ -75,7 +75,7 @@ async def _config(pulling: Pulling, resolved: Resolved, platform: Platform | Non
     if await asyncio.to_thread(lease.keep_blob, descriptor.digest):
         data = await asyncio.to_thread(pulling.store.content.read, descriptor.digest)
     else:
-        data = await _blob(resolved, descriptor)
+        data = await fetch_blob(resolved.sources, descriptor)
     config = await asyncio.to_thread(parse_config, data)
     if config.platform.os not in ("linux", ""):
         raise InvalidRequest(
@@ -91,15 +91,6 @@ async def _config(pulling: Pulling, resolved: Resolved, platform: Platform | Non
             f"the image's config has {len(config.diff_ids)} layers, its manifest has {len(resolved.manifest.layers)}"
         )
     return config
-
-
-async def _blob(resolved: Resolved, descriptor: Descriptor) -> bytes:
-    for source in resolved.sources[:-1]:
-        try:
-            return await source.blob(descriptor.digest, descriptor.size)
-        except Exception:  # a mirror's trouble is nobody's; the registry itself is asked last
-            continue
-    return await resolved.sources[-1].blob(descriptor.digest, descriptor.size)
 
 
 async def _layers(

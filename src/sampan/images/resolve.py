@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sampan.errors import InvalidRequest, NotFound, SampanError
+from sampan.oci.descriptor import Descriptor
 from sampan.oci.digest import Digest
 from sampan.oci.manifest import Index, Manifest, parse_manifest
 from sampan.oci.media_types import CONFIGS, LAYERS
@@ -66,6 +67,26 @@ async def resolve(sources: Sequence[Repository], reference: Reference, platform:
         found, sources = await find(sources, replace(reference, tag="", digest=chosen))
         documents.append(found)
     raise InvalidRequest(f"the indexes of {reference.familiar} are nested too deeply")
+
+
+async def fetch_blob(sources: Sequence[Repository], descriptor: Descriptor) -> bytes:
+    """A small blob from the first that has it. Raises SampanError as the registry itself does."""
+    for source in sources[:-1]:
+        try:
+            return await source.blob(descriptor.digest, descriptor.size)
+        except SampanError:  # a mirror's trouble is nobody's; the registry itself is asked last
+            continue
+    return await sources[-1].blob(descriptor.digest, descriptor.size)
+
+
+async def all_tags(sources: Sequence[Repository]) -> list[str]:
+    """Every tag that the first has who answers. Raises SampanError as the registry itself does."""
+    for source in sources[:-1]:
+        try:
+            return await source.tags()
+        except SampanError:
+            continue
+    return await sources[-1].tags()
 
 
 def choose(index: Index, platform: Platform, reference: Reference) -> Digest:
