@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from aiohttp import web
 
 from lying_registry import IMPATIENT, LyingRegistry, Puller, layer, lying_registry, missing, within
@@ -20,7 +21,15 @@ from sampan.errors import SampanError
 from sampan.images.importing import import_tar
 from sampan.images.tag import tag as tag_image
 from sampan.oci.digest import digest_of
-from sampan.oci.media_types import DOCKER_INDEX, DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST
+from sampan.oci.media_types import (
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_LAYER_GZIP,
+    OCI_LAYER_ZSTD,
+    OCI_MANIFEST,
+)
 from sampan.oci.platform import Platform
 from sampan.oci.reference import parse_reference
 from sampan.registry.credentials import ANONYMOUS, Credentials
@@ -80,6 +89,31 @@ def test_an_honest_registry_is_believed(tmp_path: Path) -> None:
                 await puller.distribution.push(f"{registry.host}/{name}", "2", ANONYMOUS, puller.told.append)
                 assert registry.manifests[f"{name}/2"][1] == registry.manifests["app/1"][1]
             assert registry.asked("PUT", "/blobs/") == []
+
+    within(SECONDS, story())
+
+
+@pytest.mark.parametrize("kind", ["gzip", "zstd", "plain", "two gzip members"])
+def test_every_compression_comes_and_goes_unchanged(tmp_path: Path, kind: str) -> None:
+    async def story() -> None:
+        async with stage(tmp_path) as (registry, puller), lying_registry() as other:
+            tar = layer(50_000)
+            data = {
+                "gzip": gzip.compress(tar, 9), "zstd": zstandard.compress(tar), "plain": tar,
+                "two gzip members": gzip.compress(tar[:7000]) + gzip.compress(tar[7000:]),
+            }[kind]  # fmt: skip
+            media_type = {"zstd": OCI_LAYER_ZSTD, "plain": OCI_LAYER}.get(kind, OCI_LAYER_GZIP)
+            registry.add_image("app", "1", [tar])
+            described = {"mediaType": media_type, "size": len(data), "digest": registry.add_blob(data)}
+            edited(lambda m: m.update(layers=[described], mediaType=OCI_MANIFEST))(registry)
+            registry.add_manifest("app", "1", registry.manifests["app/1"][1], OCI_MANIFEST)
+            await pull(registry, puller)
+            [image] = puller.store.all()
+            tag_image(puller.store, image.id, f"{other.host}/app", "1")
+            await puller.distribution.push(f"{other.host}/app", "1", ANONYMOUS, puller.told.append)
+            assert other.manifests["app/1"] == registry.manifests["app/1"]
+            assert other.blobs[digest_of(data)] == data
+            assert puller.store.content.has(digest_of(data)) is (kind != "plain"), "what is a tar is kept once"
 
     within(SECONDS, story())
 

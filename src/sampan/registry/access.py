@@ -23,7 +23,7 @@ from sampan.registry.failure import RegistryError, of_status
 from sampan.registry.transport import Transport, read_document
 
 ERROR_BYTES = 64 << 10
-_GOOD = (200, 201, 202, 204, 206, 307)
+_GOOD = (200, 201, 202, 204, 206)
 
 
 class Access:
