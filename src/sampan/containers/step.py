@@ -17,6 +17,7 @@ from sampan.containers import defaults, lookup, networking, remove, resolve, sec
 from sampan.containers.engine import Engine
 from sampan.containers.model import Container
 from sampan.containers.needs import Process
+from sampan.errors import SampanError
 from sampan.networks import mode as network_mode
 from sampan.oci.mount import Mount
 from sampan.runtime.status import StartFailed
@@ -27,6 +28,7 @@ from sampan.wire.stdcopy import Decoder
 Output = Callable[[int, bytes], Awaitable[None]]
 READ = 1 << 16
 SIGKILL = 9
+KILL_SECONDS = 10
 
 
 class Steps:
@@ -34,6 +36,7 @@ class Steps:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._running: dict[str, Process] = {}
 
     async def run(
         self,
@@ -56,9 +59,11 @@ class Steps:
             ours.setblocking(False)
             streams = [Stream(fd=theirs.detach())]
             process: Process = await self._start(container, mounts, shared, streams)
+            self._running[step_id] = process
             hearing = asyncio.create_task(_listen(ours, output), name=f"listen to step {step_id[:12]}")
             try:
                 status = await process.wait()
+                del self._running[step_id]
                 await hearing
             finally:
                 hearing.cancel()
@@ -66,6 +71,9 @@ class Steps:
 
     async def discard(self, step_id: str) -> None:
         """Remove whatever is left of a step; one that still runs is killed with all its processes."""
+        process = self._running.pop(step_id, None)
+        if process is not None:
+            await _end(process)
         await self._engine.runtime.forget(step_id)
         resolve.close(self._engine, step_id)
         await self._engine.networks.leave_all(step_id)
@@ -77,7 +85,10 @@ class Steps:
         """
         for left in self._engine.runtime.leftovers():
             if self._engine.rows.get(left) is None:
-                await self._engine.runtime.sweep(left)
+                process = await self._engine.runtime.reconnect(left)
+                if process is not None:
+                    await _end(process)
+                await self._engine.runtime.forget(left)
 
     def _container(self, step_id: str, config: ContainerConfig, host: HostConfig, diff_ids: Sequence[str]) -> Container:
         engine = self._engine
@@ -133,6 +144,16 @@ class Steps:
             held.close()
         await resolve.keep(engine, container.id, process)
         return process
+
+
+async def _end(process: Process) -> None:
+    """Kill the step and wait until its shim has said so; a shim that does not is left to the sweep."""
+    try:
+        async with asyncio.timeout(KILL_SECONDS):
+            await process.signal(SIGKILL)
+            await process.wait()
+    except (TimeoutError, SampanError):
+        pass  # it is gone already, or will be with its cgroup
 
 
 def _close(streams: Sequence[Stream]) -> None:
