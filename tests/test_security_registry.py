@@ -16,6 +16,7 @@ ROWS = [
     *(f"C{number:02}" for number in range(1, 25)),
     *(f"D{number:02}" for number in range(1, 15)),
     *(f"E{number:02}" for number in range(1, 21)),
+    *(f"G{number:02}" for number in range(1, 19)),
     *(f"H{number:02}" for number in range(1, 19)),
 ]
 
