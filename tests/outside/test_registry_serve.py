@@ -265,6 +265,17 @@ def test_names_do_not_become_paths(registry: RegistryServer, path: str) -> None:
     assert answer.json["errors"]
 
 
+def test_what_is_no_http_is_answered_once_and_not_logged(registry: RegistryServer) -> None:
+    said = registry.log.read_text().count("Traceback")
+    for bad in (b"GET -1 HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"GET /v2/ HTTP/9.9\r\n\r\n", b"\r\n\r\nX"):
+        with socket.create_connection(("127.0.0.1", registry.port), 30) as stranger:
+            stranger.sendall(bad)
+            stranger.shutdown(socket.SHUT_WR)
+            answer = b"".join(iter(lambda: stranger.recv(4096), b""))
+        assert not answer or (answer.startswith(b"HTTP/1.1 400") and b'"errors"' in answer), bad
+    assert registry.log.read_text().count("Traceback") == said
+
+
 def test_a_client_that_drips_is_cut_off_and_can_go_on(registry: RegistryServer) -> None:
     location = begin(registry)
     with socket.create_connection(("127.0.0.1", registry.port), 30) as slow:

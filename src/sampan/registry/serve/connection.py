@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from sampan.registry.serve.refusal import Refusal
+
 HEAD_SECONDS = 15.0
 IDLE_SECONDS = 75.0
 HEAD_BYTES = 32 << 10
@@ -44,6 +46,16 @@ class Connection(RequestHandler):
         """The connection is gone."""
         self._stop()
         super().connection_lost(exc)
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """Bytes that are no request: one answer, no word in the log, nothing more is read."""
+        sentence = (message or "internal error").splitlines()[0][:200]
+        refusal = Refusal("UNSUPPORTED" if status < 500 else "UNKNOWN", f"bad request: {sentence}", status=status)
+        response = web.Response(status=status, body=refusal.body(), content_type="application/json")
+        response.force_close()
+        return response
 
     def _start(self) -> None:
         if self._clock is None:
