@@ -53,7 +53,7 @@ def test_a_path_that_is_swapped_while_files_are_copied(
 ) -> None:
     """B01 B08: whether a container runs or not, a link that takes the place of a directory leads nowhere outside."""
     volume = f"{name}-v"
-    fill = f"mkdir /v/a; echo inside >/v/a/f; ln -s {canary} /v/b; ln -s ../../../../../../../../..{canary} /v/c"
+    fill = f"mkdir -p /v/a/sub; echo inside >/v/a/f; ln -s {canary} /v/b; ln -s ../../../../../../../../..{canary} /v/c"
     if not runs:
         docker(*ONCE, "-v", f"{volume}:/v", IMAGE, "sh", "-c", fill)
         docker("create", "--name", name, "-v", f"{volume}:/v", IMAGE, "true")
@@ -66,7 +66,7 @@ def test_a_path_that_is_swapped_while_files_are_copied(
         with swapping(top / "a", top / other):
             for _ in range(SWEEP // (1 if runs else 4)):
                 answers.append(put(engine, name, "/v/a", file("new", b"written")))
-                answers.append(put(engine, name, "/v", file("a/new2", b"written"), extra="&noOverwriteDirNonDir=1"))
+                answers.append(put(engine, name, "/v", file("a/sub/new2", b"written"), extra="&noOverwriteDirNonDir=1"))
                 answers += [archive(engine, "GET", name, path) for path in ("/v/a/f", "/v/a/", "/v", "/v/a/../a/f")]
     assert {answer.status for answer in answers} <= {200, 400, 404, 500}
     assert any(b"inside" in answer.body for answer in answers)
