@@ -14,9 +14,9 @@ from engine import Engine, eventually
 from expect import OUTSIDE, says
 
 PACKAGES = [
-    "redis-server", "redis-tools", "libatomic1", "libc6", "libstdc++6", "libgcc-s1", "libjemalloc2", "liblzf1", "libssl3",
-    "libsystemd0", "libcap2", "libgcrypt20", "libgpg-error0", "liblz4-1", "liblzma5", "libzstd1", "liblua5.1-0",
-    "lua-bitop", "lua-cjson",
+    "redis-server", "redis-tools", "libatomic1", "libc6", "libstdc++6", "libgcc-s1", "libjemalloc2", "liblzf1",
+    "libssl3", "libsystemd0", "libcap2", "libgcrypt20", "libgpg-error0", "liblz4-1", "liblzma5", "libzstd1",
+    "liblua5.1-0", "lua-bitop", "lua-cjson",
 ]  # fmt: skip
 SERVER = ["redis-server", "--dir", "/data", "--appendonly", "yes", "--appendfsync", "always", "--save", ""]
 

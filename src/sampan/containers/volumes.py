@@ -14,7 +14,7 @@ from sampan.containers import mounts
 from sampan.containers.engine import Engine
 from sampan.containers.model import Container
 from sampan.containers.mounts import MountPoint
-from sampan.errors import InvalidRequest, NotFound
+from sampan.errors import InvalidRequest, NotFound, NotSupported
 from sampan.linux.copy_tree import copy_tree
 from sampan.linux.inside import open_in_root
 from sampan.oci.mount import Mount, Rootfs
@@ -54,6 +54,10 @@ def plan(engine: Engine, config: ContainerConfig, asked: HostConfig) -> list[Mou
         found[point.target] = point
     for point in mounts.parse_anonymous(config.volumes or (), asked.volume_driver):
         found.setdefault(point.target, point)
+    another = engine.options.runtimes.get(asked.runtime or engine.options.default_runtime)
+    if another and any(point.subpath or point.maps or point.type == "image" for point in found.values()):
+        # It would mount the whole volume, with the owners that it has.
+        raise NotSupported(f"a part of a volume, an image, or idmap needs sampan's own runtime, not {another}")
     return list(found.values())
 
 
