@@ -32,6 +32,7 @@ from sampan.registry.settings import Patience, Settings
 
 T = TypeVar("T")
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+PATIENT = Patience(connect=20, idle=30, document=30, window=30, retry_base=0.01, retry_most=0.05)
 IMPATIENT = Patience(connect=2, idle=0.5, document=1.0, window=0.4, least_bytes=1000, retry_base=0.01, retry_most=0.05)
 
 
@@ -213,7 +214,7 @@ class Puller:
         self.store = ImageStore(
             self.database, Blobs(root / "content"), Layers(root / "layers", root / "run", backend="erofs")
         )
-        self.settings = settings or Settings(patience=IMPATIENT, attempts=3)
+        self.settings = settings or Settings(patience=PATIENT, attempts=3)
         self.distribution = Distribution(self.store, Registries(self.settings))
         self.told: list[Any] = []
 

@@ -16,7 +16,7 @@ import pytest
 import zstandard
 from aiohttp import web
 
-from lying_registry import IMPATIENT, LyingRegistry, Puller, layer, lying_registry, missing, within
+from lying_registry import IMPATIENT, PATIENT, LyingRegistry, Puller, layer, lying_registry, missing, within
 from sampan.errors import SampanError
 from sampan.images.importing import import_tar
 from sampan.images.tag import tag as tag_image
@@ -34,8 +34,9 @@ from sampan.oci.platform import Platform
 from sampan.oci.reference import parse_reference
 from sampan.registry.credentials import ANONYMOUS, Credentials
 from sampan.registry.settings import HostSettings, Settings
+from sampan.wire.filters import Filters
 
-SECONDS = 20
+SECONDS = 60
 ME = Credentials("me", "hunter2")
 MANIFEST = "/v2/app/manifests/1"
 Story = Callable[[LyingRegistry, Puller], Awaitable[None]]
@@ -45,7 +46,7 @@ Story = Callable[[LyingRegistry, Puller], Awaitable[None]]
 async def stage(tmp_path: Path, **settings: Any) -> AsyncIterator[tuple[LyingRegistry, Puller]]:
     """A registry and an engine's images."""
     async with lying_registry() as registry:
-        puller = Puller(tmp_path, Settings(patience=IMPATIENT, attempts=3, **settings))
+        puller = Puller(tmp_path, Settings(**{"patience": PATIENT, "attempts": 3, **settings}))
         try:
             yield registry, puller
         finally:
@@ -432,7 +433,7 @@ def test_a_registry_that_does_not_answer_is_left(tmp_path: Path, where: str, how
     """D11: idle, or a byte now and then: an error within a bound."""
 
     async def story() -> None:
-        async with stage(tmp_path) as (registry, puller):
+        async with stage(tmp_path, patience=IMPATIENT) as (registry, puller):
             registry.add_image("app", "1", [layer(300_000)])
             document = json.loads(registry.manifests["app/1"][1])
             digest = document["config"]["digest"] if where == "config" else document["layers"][0]["digest"]
@@ -659,7 +660,7 @@ def test_a_proxy_is_gone_through(tmp_path: Path) -> None:
     async def story() -> None:
         async with lying_registry() as proxy:
             settings = Settings(
-                patience=IMPATIENT,
+                patience=PATIENT,
                 attempts=1,
                 insecure=("registry.invalid",),
                 http_proxy=proxy.url,
@@ -683,7 +684,7 @@ def test_mirrors_come_first_without_credentials_and_are_left_when_they_fail(tmp_
             mirror = await stack.enter_async_context(lying_registry())
             registry = await stack.enter_async_context(lying_registry())
             hosts = {registry.host: HostSettings(mirrors=(mirror.url,))}
-            puller = Puller(tmp_path, Settings(patience=IMPATIENT, attempts=2, hosts=hosts))
+            puller = Puller(tmp_path, Settings(patience=PATIENT, attempts=2, hosts=hosts))
             stack.push_async_callback(puller.distribution.close)
             for each in (mirror, registry):
                 each.add_image("app", "1", [layer(9000)])
@@ -839,6 +840,46 @@ def test_a_push_that_fails_shows_nothing_and_can_be_repeated(tmp_path: Path) -> 
             with pytest.raises(SampanError, match="denied: requested access to the resource is denied"):
                 await puller.distribution.push(f"{registry.host}/app", "1", ANONYMOUS, puller.told.append)
             assert registry.manifests == {}
+
+    within(SECONDS, story())
+
+
+def test_what_a_registry_has_is_described_and_searched(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with stage(tmp_path) as (registry, puller):
+            distribution = puller.distribution
+            digest = registry.add_image("app", "1", [layer()], architecture="arm64", variant="v8")
+            size = len(registry.manifests["app/1"][1])
+            assert await distribution.inspect(f"{registry.host}/app:1", ANONYMOUS) == {
+                "Descriptor": {"mediaType": DOCKER_MANIFEST, "digest": digest, "size": size},
+                "Platforms": [{"architecture": "arm64", "os": "linux"}],
+            }  # fmt: skip
+            with pytest.raises(SampanError, match=r"^manifest unknown: manifest unknown$"):
+                await distribution.inspect(f"{registry.host}/app:2", ANONYMOUS)
+            with pytest.raises(SampanError, match="has no search"):
+                await distribution.search(f"{registry.host}/app", None, Filters(), ANONYMOUS)
+            results = [
+                {"name": f"app{number}", "description": "d", "star_count": number, "is_official": number == 1}
+                for number in range(5)
+            ]
+
+            async def search(request: web.Request) -> web.StreamResponse:
+                assert (request.query["q"], request.query["n"]) == ("team/app", "25")
+                return web.json_response({"num_results": 5, "results": results})
+
+            registry.answers["GET", "/v1/search"] = search
+
+            async def found(**terms: tuple[str, ...]) -> list[str]:
+                filters = Filters({name.replace("_", "-"): values for name, values in terms.items()})
+                listed = await distribution.search(f"{registry.host}/team/app", None, filters, ANONYMOUS)
+                return [each["name"] for each in listed]
+
+            assert len(await found()) == 5
+            assert await found(stars=("3",)) == ["app3", "app4"]
+            assert await found(is_official=("true",)) == ["app1"]
+            for term, limit in (("a", 0), ("a", 101), ("http://a/b", 5)):
+                with pytest.raises(SampanError):
+                    await distribution.search(term, limit or -1, Filters(), ANONYMOUS)
 
     within(SECONDS, story())
 

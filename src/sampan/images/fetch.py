@@ -15,6 +15,7 @@ from sampan.content.partial import Partial
 from sampan.errors import SampanError, Unavailable
 from sampan.images.feed import Feed
 from sampan.images.progress import Emit, Meter, moving, status
+from sampan.images.recompress import is_layer
 from sampan.images.store import ImageStore
 from sampan.layers.header import BadLayer
 from sampan.oci.descriptor import Descriptor
@@ -70,6 +71,8 @@ async def fetch_layer(store: ImageStore, layer: LayerToFetch, settings: Settings
     Raises SampanError.
     """
     descriptor = layer.descriptor
+    if await asyncio.to_thread(_came_meanwhile, store, layer):
+        return layer.diff_id
     partial = await asyncio.to_thread(store.content.partial, descriptor.digest, descriptor.size)
     feed = Feed()
     try:
@@ -91,6 +94,15 @@ async def fetch_layer(store: ImageStore, layer: LayerToFetch, settings: Settings
             raise
     finally:
         partial.close()
+
+
+def _came_meanwhile(store: ImageStore, layer: LayerToFetch) -> bool:
+    """Whether another pull's transfer has just brought the blob and its layer; that they are that is not assumed."""
+    digest = layer.descriptor.digest
+    if not store.layers.has(layer.diff_id) or not store.content.has(digest):
+        return False
+    with store.content.open(digest) as blob:
+        return is_layer(blob, layer.diff_id)
 
 
 class _NobodyReads(Exception):
