@@ -294,5 +294,5 @@ def test_what_is_counted(registry: RegistryServer) -> None:
     assert 'registry_requests_total{method="PUT",route="manifests",status="201"}' in text
     for line in text.splitlines():
         name, _, value = line.rpartition(" ")
-        assert line.startswith(("# TYPE registry_", "# TYPE process_")) or float(value) >= 0, line
-        assert "counted" not in name, "labels come from fixed sets"
+        assert line.startswith("# ") or float(value) >= 0, line
+        assert "/counted" not in name, "labels come from fixed sets"

@@ -22,10 +22,10 @@ from sampan.registry.credentials import ANONYMOUS, Credentials
 from sampan.registry.serve.app import Registry
 from sampan.registry.serve.auth import Gate, Open, Passwords, Tokens
 from sampan.registry.serve.connection import Handler, Server
-from sampan.registry.serve.metrics import CONTENT_TYPE
 from sampan.registry.serve.settings import Settings, parse
 from sampan.registry.serve.store import RegistryStore
 from sampan.registry.serve.upstream import Upstream
+from sampan.wire.metrics import CONTENT_TYPE
 
 BAD_FLAGS, FAILED = 125, 1
 END_SECONDS = 10.0

@@ -1,14 +1,26 @@
-"""What does the registry count, and how does Prometheus read it?
+"""What does the registry count?
 
-The text format 0.0.4 (prometheus.io, "Exposition formats"). Labels take only values from fixed sets, so there is never
-more than a handful of series.
+Labels take only values from fixed sets, so there is never more than a handful of series.
 """
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 
-SECONDS = (0.005, 0.025, 0.1, 0.5, 2.5, 10.0)
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from sampan.wire.metrics import Family, render
+
+_HELP = {
+    "registry_received_bytes_total": "Bytes of blobs that clients have sent",
+    "registry_served_bytes_total": "Bytes of blobs and manifests that clients have asked for",
+    "registry_collections_total": "Collections that have run",
+    "registry_collected_bytes_total": "Bytes that collections have given back",
+    "registry_blobs": "Blobs and manifests in the store",
+    "registry_blob_bytes": "Bytes of the blobs and manifests in the store",
+    "registry_uploads_open": "Uploads that have begun and are not finished",
+    "registry_manifests": "Manifests in all repositories",
+    "registry_tags": "Tags in all repositories",
+    "process_start_time_seconds": "When the registry was started, in Unix time",
+}
 
 
 class Metrics:
@@ -16,18 +28,14 @@ class Metrics:
 
     def __init__(self) -> None:
         self._started = time.time()
-        self._requests: Counter[tuple[str, str, int]] = Counter()
-        self._durations: Counter[float] = Counter()
-        self._seconds = 0.0
+        self._requests: Counter[tuple[str, str, str]] = Counter()
+        self._seconds: dict[tuple[str, str], float] = {}
         self._counters: Counter[str] = Counter()
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered."""
-        self._requests[method, route, status] += 1
-        self._seconds += seconds
-        for bound in SECONDS:
-            if seconds <= bound:
-                self._durations[bound] += 1
+        self._requests[method, route, str(status)] += 1
+        self._seconds[method, route] = self._seconds.get((method, route), 0.0) + seconds
 
     def received(self, size: int) -> None:
         """Bytes of a blob have come in."""
@@ -41,21 +49,25 @@ class Metrics:
         """Add to a counter of one's own."""
         self._counters[name] += amount
 
-    def text(self, gauges: dict[str, float]) -> str:
+    def text(self, gauges: Mapping[str, float]) -> str:
         """Everything, as Prometheus reads it."""
-        lines = ["# TYPE registry_requests_total counter"]
-        lines += [
-            f'registry_requests_total{{method="{method}",route="{route}",status="{status}"}} {count}'
+        requests = [
+            ({"method": method, "route": route, "status": status}, count)
             for (method, route, status), count in sorted(self._requests.items())
         ]
-        total = sum(self._requests.values())
-        lines.append("# TYPE registry_request_duration_seconds histogram")
-        lines += [f'registry_request_duration_seconds_bucket{{le="{b}"}} {self._durations[b]}' for b in SECONDS]
-        lines.append(f'registry_request_duration_seconds_bucket{{le="+Inf"}} {total}')
-        lines.append(f"registry_request_duration_seconds_sum {self._seconds:.6f}")
-        lines.append(f"registry_request_duration_seconds_count {total}")
-        for name, amount in sorted(self._counters.items()):
-            lines += [f"# TYPE {name} counter", f"{name} {amount}"]
-        for name, value in sorted((gauges | {"process_start_time_seconds": self._started}).items()):
-            lines += [f"# TYPE {name} gauge", f"{name} {value:.10g}"]
-        return "\n".join(lines) + "\n"
+        seconds = [
+            ({"method": method, "route": route}, took) for (method, route), took in sorted(self._seconds.items())
+        ]
+        now = {**gauges, "process_start_time_seconds": self._started}
+        return render(
+            [
+                Family("registry_requests_total", "counter", "Requests that were answered", requests),
+                Family("registry_request_seconds_total", "counter", "Seconds that answering took", seconds),
+                *(_family(name, "counter", amount) for name, amount in sorted(self._counters.items())),
+                *(_family(name, "gauge", value) for name, value in sorted(now.items())),
+            ]
+        )
+
+
+def _family(name: str, kind: str, value: float) -> Family:
+    return Family(name, kind, _HELP[name], [({}, value)])
