@@ -104,7 +104,7 @@ def main() -> None:
         engine.start()
         made = engine.sampan("image", "from-host", "-t", IMAGE)
         assert made.code == 0, made.stderr
-        engine.docker("network", "create", "n")
+        engine.docker("network", "create", "--subnet", "10.67.0.0/16", "n")
         names = [f"c{number}" for number in range(options.names)]
         for name in names:
             done = engine.docker("run", "-d", "--name", name, "--network", "n", IMAGE, "sleep", "1000")

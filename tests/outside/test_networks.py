@@ -249,6 +249,27 @@ def test_run_on_several_networks_with_options(net: Networked) -> None:
     assert done.code == 125
 
 
+def test_a_network_with_ipv6(net: Networked) -> None:
+    network = f"{MARK}-six"
+    net.says("network", "create", "--ipv6", "--subnet", "fd00:70::/64", "--subnet", "10.70.0.0/24", network)
+    (shown,) = json.loads(net.says("network", "inspect", network))
+    assert shown["EnableIPv6"] is True
+    assert sorted(pool["Subnet"] for pool in shown["IPAM"]["Config"]) == ["10.70.0.0/24", "fd00:70::/64"]
+    net.up("a", "--network", network, "--ip6", "fd00:70::77", "--ip", "10.70.0.77")
+    net.up("b", "--network", network)
+    settings = json.loads(net.says("inspect", "--format", "{{json .NetworkSettings.Networks}}", f"{MARK}-a"))[network]
+    assert (settings["GlobalIPv6Address"], settings["GlobalIPv6PrefixLen"]) == ("fd00:70::77", 64)
+    assert (settings["IPv6Gateway"], settings["IPAddress"]) == ("fd00:70::1", "10.70.0.77")
+    assert settings["IPAMConfig"] == {"IPv4Address": "10.70.0.77", "IPv6Address": "fd00:70::77"}
+    assert "fd00:70::77\t" in net.inside("a", "cat /etc/hosts")
+    assert "fd00:70::77" in net.inside("b", f"nslookup -type=aaaa {MARK}-a 127.0.0.11")
+    assert "1 packets received" in net.inside("b", f"ping -6 -c1 -w4 {MARK}-a")
+    members = json.loads(net.says("network", "inspect", "--format", "{{json .Containers}}", network))
+    assert "fd00:70::77/64" in {member["IPv6Address"] for member in members.values()}
+    done = net.docker("run", "--rm", "--network", network, "--ip6", "fd00:70::77", IMAGE, "true")
+    assert "Address already in use" in done.stderr
+
+
 def test_ports_are_told_by_ps_port_and_inspect(net: Networked) -> None:
     net.up("c", "-p", "28081:80", "-p", "127.0.0.1:28082:81/udp", "-p", "127.0.0.1::82", "--expose", "70")
     assert net.says("port", f"{MARK}-c", "80").split("\n")[0] == "0.0.0.0:28081"
