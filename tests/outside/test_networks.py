@@ -121,6 +121,35 @@ def test_networks_that_are_not_made(net: Networked) -> None:
     assert net.says("network", "ls", "-q", "--filter", f"name={MARK}-bad") == ""
 
 
+def test_a_network_made_from_a_configuration(net: Networked) -> None:
+    config, made = f"{MARK}-cfg", f"{MARK}-from"
+    flags = ("--config-only", "--subnet", "10.79.0.0/24", "-o", "com.docker.network.driver.mtu=1400", "--label", "a=b")
+    net.says("network", "create", *flags, config)
+    (shown,) = json.loads(net.says("network", "inspect", config))
+    assert (shown["ConfigOnly"], shown["Driver"]) == (True, "null")
+    assert shown["IPAM"]["Config"] == [{"Subnet": "10.79.0.0/24"}]
+    net.says("network", "create", "--config-from", config, made)
+    (shown,) = json.loads(net.says("network", "inspect", made))
+    assert (shown["ConfigFrom"], shown["ConfigOnly"]) == ({"Network": config}, False)
+    assert (shown["Labels"], shown["Options"]["com.docker.network.driver.mtu"]) == ({"a": "b"}, "1400")
+    assert shown["IPAM"]["Config"][0]["Subnet"] == "10.79.0.0/24"
+    net.up("c", "--network", made)
+    assert "mtu 1400" in net.inside("c", "ip link show eth0")
+    for words, said in (
+        (("--config-from", made, f"{MARK}-x"), f'configuration network "{made}" does not exist'),
+        (("--config-from", config, "--label", "c=d", f"{MARK}-x"), "user specified configurations are not supported"),
+        (("--config-only", "--internal", f"{MARK}-x"), "configuration network can only contain network specific"),
+        (("--config-only", "--config-from", config, f"{MARK}-x"), "cannot depend on another configuration network"),
+    ):
+        assert said in net.docker("network", "create", *words).stderr, words
+    assert f'configuration network "{config}" is in use' in net.docker("network", "rm", config).stderr
+    done = net.docker("run", "--name", f"{MARK}-d", "--network", config, IMAGE, "true")
+    assert sentence(done) == "cannot create endpoint on configuration-only network"
+    net.says("rm", "-f", f"{MARK}-c")
+    assert f"{MARK}-cfg" not in net.says("network", "prune", "-f", "--filter", "label=a=b")
+    assert net.says("network", "rm", config) == config
+
+
 NOT_STARTED = [
     (("--network", "SMALL", "--ip", "10.73.0.4"), 125, "Address already in use"),
     (("--network", "SMALL", "--ip", "10.73.0.1"), 125, "Address already in use"),

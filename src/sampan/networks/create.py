@@ -92,6 +92,7 @@ def plan(wanted: NetworkCreate, used: Sequence[Subnet], routed: Sequence[Subnet]
         options={**settings.default_options.get(wanted.driver, {}), **wanted.options},
         labels=wanted.labels,
         chosen_pools=not any(pool.subnet for pool in wanted.pools),
+        config_from=wanted.config_from,
     )
 
 

@@ -33,6 +33,7 @@ class Network:
     """One network. `id` is 64 hex digits; `created_ns` Unix nanoseconds.
 
     `predefined`: the engine made it, and nobody removes it. `chosen_pools`: IPAM chose the subnets, the user none.
+    `config_only`: nothing but settings that others are made from (`config_from`).
     """
 
     id: str
@@ -51,6 +52,8 @@ class Network:
     labels: Mapping[str, str] = field(default_factory=dict)
     predefined: bool = False
     chosen_pools: bool = False
+    config_only: bool = False
+    config_from: str = ""
 
     @property
     def is_user_defined(self) -> bool:
@@ -75,6 +78,8 @@ class NetworkCreate:
     ipam_options: Mapping[str, str] | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
+    config_only: bool = False
+    config_from: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

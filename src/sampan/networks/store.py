@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from sampan.errors import Conflict, Forbidden, NotFound
 from sampan.events import Events
-from sampan.networks import create, host_routes, ipam, predefined
+from sampan.networks import configuration, create, host_routes, ipam, predefined
 from sampan.networks.create import Settings
 from sampan.networks.driver import Driver
 from sampan.networks.ipam import Subnet
@@ -108,6 +108,9 @@ class Networks:
             raise Conflict(f"network with name {wanted.name} already exists")
         if len(self._networks) >= MOST:
             raise Forbidden(f"there are {MOST} networks already")
+        if wanted.config_only:
+            return await self._keep_configuration(wanted), []
+        wanted = configuration.filled(wanted, self._networks.values())
         driver = self._drivers.get(wanted.driver)
         if driver is None:
             raise NotFound(f'plugin "{wanted.driver}" not found')
@@ -133,6 +136,13 @@ class Networks:
         self._publish(network, "create")
         return network, _overlap_warnings(network, routed)
 
+    async def _keep_configuration(self, wanted: NetworkCreate) -> Network:
+        network = configuration.kept(wanted)
+        await asyncio.to_thread(self._rows.keep_network, network)
+        self._networks[network.name] = network
+        self._publish(network, "create")
+        return network
+
     async def remove(self, reference: str) -> Network:
         """Unmake a network that nobody is joined to. Raises NotFound, Forbidden."""
         network = self.find(reference)
@@ -142,6 +152,7 @@ class Networks:
             raise Forbidden(
                 f"error while removing network: network {network.name} id {network.id} has active endpoints"
             )
+        configuration.check_unused(network, self._networks.values())
         self._making.add(network.name)
         try:
             await self.driver(network).discard(network)
@@ -158,7 +169,8 @@ class Networks:
         limit_ns = timestamps.parse(before[0]) if before else None
         removed = []
         for network in self.all():
-            is_idle = not network.predefined and not self.containers_of(network) and network.name not in self._making
+            is_made = not network.predefined and not network.config_only
+            is_idle = is_made and not self.containers_of(network) and network.name not in self._making
             is_old = limit_ns is None or network.created_ns < limit_ns
             if is_idle and is_old and filters.labels_match(network.labels):
                 await self.remove(network.id)
@@ -173,6 +185,7 @@ class Networks:
         network = self.find(name)
         if network.name in self._making:
             raise NotFound(f"network {name} not found")
+        configuration.check_joined(network)
         return await self._joins.join(network, sandbox, wishes)
 
     async def lead(self, sandbox: Sandbox, ports: Iterable[PublishedPort] = ()) -> None:
@@ -231,7 +244,8 @@ class Networks:
 
     def _used(self) -> list[Subnet]:
         """Subnets of networks."""
-        return [ipam.parse_subnet(pool.subnet) for each in self._networks.values() for pool in each.pools]
+        made = [each for each in self._networks.values() if not each.config_only]
+        return [ipam.parse_subnet(pool.subnet) for each in made for pool in each.pools]
 
     def _routed_elsewhere(self) -> list[Subnet]:
         """Subnets that the host reaches otherwise than by a bridge of ours."""

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from sampan.api import reply
 from sampan.api.call import Call
-from sampan.errors import InvalidRequest, NotFound, NotSupported
+from sampan.errors import InvalidRequest, NotFound
 from sampan.networks.model import Network, NetworkCreate, Pool
 from sampan.wire import timestamps
 from sampan.wire.containers import EndpointSettings
@@ -73,8 +73,6 @@ async def disconnect(engine: "Engine", call: Call) -> web.StreamResponse:
 
 
 def _wish(asked: NetworkCreateBody) -> NetworkCreate:
-    if asked.config_only or (asked.config_from and asked.config_from.network):
-        raise NotSupported("configuration-only networks are not supported by this engine")
     ipam = asked.ipam or IPAM()
     return NetworkCreate(
         name=asked.name,
@@ -98,6 +96,8 @@ def _wish(asked: NetworkCreateBody) -> NetworkCreate:
         ipam_options=ipam.options,
         options=asked.options or {},
         labels=asked.labels or {},
+        config_only=asked.config_only,
+        config_from=asked.config_from.network if asked.config_from else "",
     )
 
 
@@ -144,8 +144,8 @@ def body(network: Network) -> dict[str, Any]:
         "Internal": network.internal,
         "Attachable": network.attachable,
         "Ingress": False,
-        "ConfigFrom": {"Network": ""},
-        "ConfigOnly": False,
+        "ConfigFrom": {"Network": network.config_from},
+        "ConfigOnly": network.config_only,
         "Containers": {},
         "Options": dict(network.options),
         "Labels": dict(network.labels),
