@@ -1,7 +1,8 @@
 """What does the embedded resolver say to one query, as bytes?
 
-Answers about containers are made here, with dnspython, and remembered by the query's bytes without its id: most
-programs ask the same few questions again and again, and 10,000 answers a second are then 10,000 look-ups in a dict.
+Answers about containers are made here, with dnspython but for the most common question (`dns_plain.py`), and remembered
+by the query's bytes without its id: programs ask the same few questions again and again, and 10,000 answers a second
+are then 10,000 look-ups in a dict.
 What is nobody's name here is for the forwarder (None). Data from containers: whatever it holds, an answer or FORMERR
 comes out, and nothing is kept but a bounded number of answers.
 """
@@ -18,6 +19,7 @@ import dns.rdatatype
 import dns.reversename
 import dns.rrset
 
+from sampan.networks import dns_plain
 from sampan.networks.dns_zone import Seat, Zones, is_usable, of_family
 
 TTL = 600
@@ -67,6 +69,11 @@ class Answers:
         return query[:2] + rotation[0] if rotation else b""
 
     def _make(self, query: bytes, over_tcp: bool) -> Rotation | None:
+        if not self._keeps_plain_names:
+            try:
+                return dns_plain.answer(query, self._addresses_of, TTL, over_tcp=over_tcp)
+            except dns_plain.NotPlain:
+                pass
         if len(query) < HEADER or query[2] & 0x80:
             return []  # shorter than a header, or itself an answer: two resolvers must not talk for ever
         try:
@@ -84,6 +91,9 @@ class Answers:
         limit = 65535 if over_tcp else udp_limit(asked)
         turns = min(max(len(answers), 1), MOST_ROTATIONS)
         return [_encode(asked, answers[turn:] + answers[:turn], additional, limit) for turn in range(turns)]
+
+    def _addresses_of(self, name: str) -> tuple[str, ...] | None:
+        return self._zones.look_up(self.seats, name)
 
     def _records(self, question: dns.rrset.RRset) -> tuple[list[dns.rrset.RRset], list[dns.rrset.RRset]] | None:
         """Answers and additional records, one record in each set; None when nobody here has the name."""
