@@ -164,7 +164,7 @@ class Neighbourhood:
         kept = {"lo", "wan0", "sampan0"}
         eventually(lambda: set(self.interfaces()) <= kept, 5)
         found = [name for name in self.interfaces() if name not in kept]
-        own = ("bridges", "own", "masquerade4", "masquerade6")
+        own = ("bridges", "own", "masquerade4", "masquerade6", "closed")
         for made in (*SETS, *PORT_SETS):
             if made.name not in own and (left := self.elements(made.name)):
                 found.append(f"{made.name}: {left}")

@@ -1,5 +1,6 @@
 """Are the rows H of the security catalogue held? What a container, or a neighbour of the host, may not do."""
 
+import os
 import select
 import socket
 import subprocess
@@ -12,7 +13,8 @@ from expect import IMAGE
 from kernel import frames
 from kernel.frames import ARP, BROADCAST, IP, IPV6, ethernet, wires
 from kernel.neighbourhood import HOST, NEIGHBOUR, Neighbourhood, do
-from sampan.linux import netns
+from sampan.linux import netlink, netns
+from sampan.linux.netdevice import set_up
 
 pytestmark = pytest.mark.needs_root
 NOTE = b"not from me"
@@ -191,6 +193,44 @@ def test_nobody_speaks_for_another(networked: Neighbourhood) -> None:
         ):
             frame = ethernet(receiver.mac, sender.mac, ARP, claim)
             assert not receiver.sees(lambda seen: claim in seen, seconds=0.5, times=lambda: sender.send(frame))  # noqa: B023
+
+
+def test_the_host_becomes_no_router_for_others(networked: Neighbourhood) -> None:
+    """H07 (and moby's policy of FORWARD): forwarding is turned on for containers alone."""
+    networked.serve("web", "-p", "8080:80")
+    far = netns.make(lambda: set_up("lo"))
+    try:
+
+        def host_side() -> None:
+            with netlink.links() as links:
+                links.add_wire("wan1", "far0", namespace=far)
+                links.add_address("wan1", "203.0.113.1/24")
+                links.set_up("wan1")
+
+        def far_side() -> None:
+            with netlink.links() as links:
+                links.add_address("far0", "203.0.113.2/24")
+                links.set_up("far0")
+                links.route_outside("far0", "203.0.113.1")
+
+        netns.inside(networked.host, host_side)
+        netns.inside(far, far_side)
+        assert networked.shell(networked.host, "cat", "/proc/sys/net/ipv4/ip_forward").strip() == "1"
+        with do(far, lambda: socket.create_server(("203.0.113.2", 80))) as listening:
+            listening.settimeout(1.0)
+            assert not networked.ask(networked.neighbour, "203.0.113.2", 80)
+            with pytest.raises(TimeoutError):
+                listening.accept()
+        assert networked.ask(far, "203.0.113.1", 8080), "what is published is reached from there, too"
+    finally:
+        netns.inside(networked.host, lambda: delete("wan1"))
+        os.close(far)
+
+
+def delete(interface: str) -> None:
+    """Remove an interface of this namespace."""
+    with netlink.links() as links:
+        links.delete(interface)
 
 
 def test_the_clients_address_arrives(networked: Neighbourhood) -> None:

@@ -102,7 +102,7 @@ _TABLE = (
     Flag("insecure-registry", _MANY, "Enable insecure registry communication", key="insecure-registries"),
     Flag("ip", _TEXT, "Host IP for port publishing from the default bridge network", "0.0.0.0"),
     Flag("ip-forward", _SWITCH, "Enable IP forwarding in system configuration", True),
-    Flag("ip-forward-no-drop", _SWITCH, "Do not set the filter-FORWARD policy", False, harmless=_FIREWALL),
+    Flag("ip-forward-no-drop", _SWITCH, "Let the host forward for others than containers, too", False),
     Flag("ip-masq", _SWITCH, "Enable IP masquerading for the default bridge", True),
     Flag("ip6tables", _SWITCH, "Enable addition of ip6tables rules", True, harmless=_FIREWALL),
     Flag("iptables", _SWITCH, "Enable addition of iptables rules", True),

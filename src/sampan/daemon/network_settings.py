@@ -37,6 +37,7 @@ def network_settings(value: Callable[[str], Any]) -> Settings:
         ipv6=value("ipv6"),
         ip_forward=value("ip-forward"),
         ip_masq=value("ip-masq"),
+        forward_for_all=value("ip-forward-no-drop"),
         firewall=value("iptables"),
         proxy=value("userland-proxy"),
         bases=tuple(parse_base(text) for text in value("default-address-pool")),

@@ -27,6 +27,8 @@ class Meta(IntEnum):
     OIFNAME = 7
     NFPROTO = 15
     L4PROTO = 16
+    IIFKIND = 26
+    OIFKIND = 27
 
 
 class Header(IntEnum):

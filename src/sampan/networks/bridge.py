@@ -19,7 +19,7 @@ from sampan.errors import Forbidden, InvalidRequest, NotSupported, SampanError
 from sampan.linux import netlink, netns
 from sampan.linux.nftables import interface_key
 from sampan.networks import endpoint as endpoints
-from sampan.networks import limits, options, predefined, publish
+from sampan.networks import forwarding, limits, options, predefined, publish
 from sampan.networks.create import Settings
 from sampan.networks.endpoint import Cable
 from sampan.networks.firewall import Element, Firewall
@@ -97,7 +97,7 @@ class Bridge:
         self._claim()
         read = options.read(network.id, network.options, internal=network.internal)
         self._firewall.own(f"network {network.id}", elements(network, read))
-        self._forward(network, read)
+        self._forward(network)
         with netlink.links() as links:
             if not links.index(read.bridge):
                 links.add_bridge(read.bridge, mac="02:42:" + bytes.fromhex(network.id[:8]).hex(":"), mtu=read.mtu)
@@ -111,14 +111,13 @@ class Bridge:
                 links.add_address(read.bridge, address)
             links.set_up(read.bridge)
 
-    def _forward(self, network: Network, read: BridgeOptions) -> None:
+    def _forward(self, network: Network) -> None:
         """Let the host forward packets, where the network leads out."""
         if not self._settings.ip_forward or network.internal:
             return
-        if network.ipv4 and endpoints.read_sysctl("net/ipv4/ip_forward") == "0":
-            endpoints.write_sysctl("net/ipv4/ip_forward", "1")
-        if network.ipv6 and endpoints.read_sysctl("net/ipv6/conf/all/forwarding") == "0":
-            endpoints.write_sysctl("net/ipv6/conf/all/forwarding", "1")
+        for version, wanted in ((4, network.ipv4), (6, network.ipv6)):
+            if wanted:
+                forwarding.turn_on(version, self._firewall, closed=not self._settings.forward_for_all)
 
     def _claim(self) -> None:
         """Two engines in one network namespace would undo each other's work: the second is told. Dies with us."""
@@ -241,6 +240,7 @@ class Bridge:
 
         def work() -> None:
             self._claim()
+            forwarding.remember(self._firewall)
             self._firewall.put_all()
             for name in endpoints.strays(PREFIX, (endpoint.host_interface for _, endpoint in found)):
                 endpoints.unplug(name)

@@ -25,7 +25,8 @@ class Settings:
     """What the daemon was told about networks; the texts are dockerd's flags of these names.
 
     `ip`: where ports are published when nobody says; `bip`, `fixed_cidr`, `default_gateway`: of the default bridge.
-    `forwards`: whether the host may be made to forward. `ula`: the host's own IPv6 /48, to cut subnets from.
+    `ip_forward`: the host may be made to forward; `forward_for_all`: not only for containers. `ula`: the host's own
+    IPv6 /48, to cut subnets from.
     """
 
     ip: str = ""
@@ -40,6 +41,7 @@ class Settings:
     internal: bool = False
     ip_forward: bool = True
     ip_masq: bool = True
+    forward_for_all: bool = False
     firewall: bool = True
     proxy: bool = True
     bases: tuple[Base, ...] = ()

@@ -64,17 +64,6 @@ class Firewall:
         with self._lock:
             self._owned[owner] = tuple(dict.fromkeys(elements))
 
-    def owners(self) -> Sequence[str]:
-        """Who has elements."""
-        with self._lock:
-            return tuple(self._owned)
-
-    def disown_all_but(self, owners: Iterable[str]) -> None:
-        """Take everything from all others, with `put_all` to follow."""
-        kept = set(owners)
-        with self._lock:
-            self._owned = {owner: elements for owner, elements in self._owned.items() if owner in kept}
-
     def put_all(self) -> None:
         """Make the kernel's tables equal to what is remembered, in one transaction. Raises OSError."""
         with self._lock:

@@ -71,6 +71,7 @@ SETS: Sequence[Set] = (
     Set("self6", (_A6, _A6)),
     Set("reachable4", (_PROTO, _A4, _PORT)),  # container ports that others may reach by the container's address
     Set("reachable6", (_PROTO, _A6, _PORT)),
+    Set("closed", (_PROTO,)),  # IP versions (NFPROTO) that the host forwards for containers only
 )
 PORT_SETS: Sequence[Set] = (
     Set("guarded", (_IF,)),  # ports of bridges, and what each may call itself
@@ -123,6 +124,9 @@ def bridge() -> Batch:
 _FROM = meta(Meta.IIFNAME)
 _TO = meta(Meta.OIFNAME)
 _FROM_TO = meta(Meta.IIFNAME) + meta(Meta.OIFNAME, register=4)
+_NOT_FROM_BRIDGE, _NOT_TO_BRIDGE = (
+    meta(kind) + compare(b"bridge".ljust(16, b"\0"), equal=False) for kind in (Meta.IIFKIND, Meta.OIFKIND)
+)
 _DROP, _ACCEPT, _RETURN = (verdict(kind) for kind in (Verdict.DROP, Verdict.ACCEPT, Verdict.RETURN))
 _DNATTED = was_connection(DNAT_STATUS)
 
@@ -175,6 +179,9 @@ def _forward(batch: Batch) -> None:
         from_ours + to_ours + _DROP,
         _TO + lookup("open") + _ACCEPT,
         to_ours + _DROP,
+        # The host was no router before there were containers, and is none for others now. Bridges of other engines and
+        # of virtual machines are those engines' business.
+        _NOT_FROM_BRIDGE + _NOT_TO_BRIDGE + meta(Meta.NFPROTO) + lookup("closed") + _DROP,
     )
     for rule in rules:
         batch.add_rule("forward", rule)
