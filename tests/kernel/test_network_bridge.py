@@ -1,11 +1,12 @@
 """Do containers on bridges reach what they should, and nothing else?"""
 
 import json
+import socket
 
 import pytest
 
 from expect import IMAGE
-from kernel.neighbourhood import HOST, HOST6, NEIGHBOUR, Neighbourhood
+from kernel.neighbourhood import HOST, HOST6, NEIGHBOUR, Neighbourhood, do
 
 pytestmark = pytest.mark.needs_root
 
@@ -83,6 +84,37 @@ def test_ranges_protocols_and_ephemeral_ports(networked: Neighbourhood) -> None:
     assert len(networked.elements("any4")) == 104
     networked.docker("stop", "-t", "0", "many")
     assert not networked.elements("any4")
+
+
+def test_datagrams_under_way_follow_the_port(networked: Neighbourhood) -> None:
+    with do(networked.neighbour, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as client:
+        client.connect((HOST, 5353))
+
+        def arrives(name: str) -> bool:
+            place = networked.namespace(name)
+            with do(place, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as server:
+                server.bind(("", 53))
+                server.settimeout(0.2)
+                for _ in range(10):
+                    try:
+                        client.send(b"x")
+                    except ConnectionRefusedError:
+                        pass  # told about one before
+                    try:
+                        return bool(server.recv(10))
+                    except TimeoutError:
+                        continue
+            return False
+
+        client.send(b"nobody is there yet, and the kernel remembers that")
+        networked.docker("run", "-d", "--name", "first", "-p", "5353:53/udp", IMAGE, "sleep", "100")
+        assert arrives("first")
+        networked.docker("run", "-d", "--name", "other", IMAGE, "sleep", "100")
+        networked.docker("rm", "-f", "first")
+        networked.docker("run", "-d", "--name", "holder", IMAGE, "sleep", "100")
+        networked.docker("run", "-d", "--name", "second", "-p", "5353:53/udp", IMAGE, "sleep", "100")
+        assert networked.address("second") != "172.17.0.2"
+        assert arrives("second")
 
 
 def test_networks_are_apart_and_internal_ones_lead_nowhere(networked: Neighbourhood) -> None:

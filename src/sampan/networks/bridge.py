@@ -191,6 +191,7 @@ class Bridge:
             if outside and publish.needs_loopback(endpoint.ports):
                 # Only for this bridge, and what comes from it to 127.0.0.1 is dropped first of all: chain `guard`.
                 endpoints.write_sysctl(f"net/ipv4/conf/{read.bridge}/route_localnet", "1")
+            publish.forget_flows(endpoint)
             if outside and endpoint.ports:
                 endpoints.reflect(endpoint)
             with namespace_of(sandbox) as namespace:
@@ -204,7 +205,12 @@ class Bridge:
     ) -> None:
         """Unpublish at once, and pull the cable; in the background where its other end is going anyway."""
         await self._proxies.serve(endpoint.id, [])
-        await asyncio.to_thread(self._firewall.own, f"endpoint {endpoint.id}", ())
+
+        def unpublish() -> None:
+            self._firewall.own(f"endpoint {endpoint.id}", ())
+            publish.forget_flows(endpoint)
+
+        await asyncio.to_thread(unpublish)
         unplugging = asyncio.ensure_future(asyncio.to_thread(_unplug, endpoint))
         if not gone:
             await unplugging

@@ -6,8 +6,10 @@ container's own port is opened to others.
 """
 
 import ipaddress
+import socket
 from collections.abc import Iterable
 
+from sampan.linux import conntrack
 from sampan.networks import ruleset
 from sampan.networks.firewall import Element
 from sampan.networks.model import Endpoint, PublishedPort
@@ -55,6 +57,22 @@ def proxied(endpoint: Endpoint) -> list[tuple[PublishedPort, str]]:
             if target:
                 found.append((port, target.partition("/")[0]))
     return found
+
+
+def forget_flows(endpoint: Endpoint) -> None:
+    """Let datagrams that are under way find their way anew. Raises OSError.
+
+    The kernel sends each where it sent the one before: past a port that is published by now, or to a container that had
+    it before. Connections of TCP end by themselves.
+    """
+    numbers = {port.host_port for port in endpoint.ports if port.protocol == "udp"}
+    if not numbers:
+        return
+    own = {packed(endpoint.ipv4_address), packed(endpoint.ipv6_address)} - {b""}
+    for family in (socket.AF_INET, socket.AF_INET6):
+        conntrack.forget(
+            family, lambda flow: flow.protocol == NUMBERS["udp"] and (flow.port in numbers or flow.answerer in own)
+        )
 
 
 def needs_loopback(ports: Iterable[PublishedPort]) -> bool:
