@@ -1,13 +1,16 @@
 """Does a volume do what dockerd's does? Recorded from dockerd, but for what it does not have."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from engine import Engine
 from expect import CREATE, IMAGE, ONCE, OUTSIDE, Docker, says
+from rawhttp import call
 
 LOCAL_NAME = (
     'create {0}: "{0}" includes invalid characters for a local volume name, '
@@ -230,3 +233,58 @@ def test_volumes_outlive_containers_and_daemons(own_engine: Engine) -> None:
     own_engine.docker("rm", "-f", "box")
     says(own_engine.docker("volume", "rm", "keep", "mem", "found"), "keep\nmem\nfound\n")
     assert not list((own_engine.data_root / "volumes").iterdir())
+
+
+@pytest.mark.skipif(bool(OUTSIDE), reason="newer than the dockerd that was asked")
+def test_read_only_reaches_as_far_as_is_asked(docker: Docker, tmp_path: Path) -> None:
+    """What is mounted below a bind is read-only with it, writable, or not there."""
+    below = tmp_path / "below"
+    below.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", below], check=True)
+    try:
+        (below / "f").write_text("x")
+        mount = f"type=bind,src={tmp_path},dst=/b,readonly"
+        look = "cat /b/below/f; touch /b/below/new && echo written; touch /b/new"
+        for flags, out in (
+            (["--mount", mount], "x"),
+            (["-v", f"{tmp_path}:/b:ro"], "x"),
+            (["--mount", mount + ",bind-recursive=enabled"], "x"),
+            (["--mount", mount + ",bind-recursive=readonly,bind-propagation=rprivate"], "x"),
+            (["--mount", mount + ",bind-recursive=writable"], "xwritten\n"),
+            (["--mount", mount + ",bind-recursive=disabled"], ""),
+        ):
+            says(docker(*ONCE, *flags, IMAGE, "sh", "-c", look), out, err="/b/new: Read-only file system", code=1)
+    finally:
+        subprocess.run(["umount", "-l", below], check=True)
+
+
+def test_what_a_prune_takes_depends_on_the_clients_version(own_engine: Engine) -> None:
+    def prune(version: str, filters: dict[str, list[str]]) -> list[str]:
+        target = f"/v{version}/volumes/prune?filters={quote(json.dumps(filters))}"
+        answer = call(own_engine.socket, "POST", target)
+        assert answer.status == 200, answer.body
+        return sorted(answer.json()["VolumesDeleted"])
+
+    for name in ("named", "kept", "labelled"):
+        own_engine.docker("volume", "create", name, "--label", f"is={name}")
+    own_engine.docker("create", "--name", "box", "-v", "kept:/k", "-v", "/anonymous", IMAGE, "true")
+    anonymous = own_engine.docker("volume", "create").stdout.strip()
+    assert prune("1.51", {"label": ["is=kept"]}) == []
+    assert prune("1.51", {}) == [anonymous]
+    assert prune("1.51", {"all": ["true"], "label": ["is=labelled"]}) == ["labelled"]
+    assert prune("1.41", {}) == ["named"]
+    own_engine.docker("rm", "-v", "box")
+    assert own_engine.docker("volume", "ls", "-q").stdout == "kept\n"
+    for method, path, body, status in (
+        ("PUT", "/volumes/kept?version=1", {}, 503),
+        ("POST", "/volumes/create", {"ClusterVolumeSpec": {}}, 503),
+        ("POST", "/volumes/create", {"Name": 5}, 400),
+        ("POST", "/volumes/create", {"DriverOpts": {"type": 1}}, 400),
+        ("GET", "/volumes?filters={", None, 400),
+        ("POST", "/volumes/kept/rename?name=../x", None, 400),
+        ("POST", "/volumes/kept/clone?name=kept", None, 409),
+        ("POST", "/volumes/nosuch/clone?name=new", None, 404),
+    ):
+        answer = call(own_engine.socket, method, f"/v1.51{path}", body)
+        assert answer.status == status, (method, path, answer.body)
+    own_engine.docker("volume", "rm", "kept")

@@ -53,14 +53,17 @@ async def discard(engine: Engine, container: Container, *, durable: bool, anonym
     engine.parked.close(container.id)
     engine.drop_execs(container.id)
     engine.health.forget(container.id)
+    points = held.points_of(container)
+    if container.host.auto_remove:
+        # Before the row goes: should the daemon be killed now, the next one finds the row, and does all of it again.
+        await held.let_go(engine, container.id, points, anonymous=True)
     try:
         await engine.rows.discard(container, durable=durable)
     except BaseException:
         engine.rows.set_aside(container)  # it is still there
         raise
     await asyncio.to_thread(remove_files, engine, container.id, container.image_id)
-    points = held.points_of(container)
-    await held.let_go(engine, container.id, points, anonymous=anonymous or container.host.auto_remove)
+    await held.let_go(engine, container.id, points, anonymous=anonymous)
     for image_id in held.images_of(points):
         await asyncio.to_thread(engine.images.release, image_id)
     engine.publish(container, "destroy")

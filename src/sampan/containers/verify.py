@@ -52,6 +52,13 @@ def settle(
     security.parse(asked.security_opt or (), host=host)
     devices.check(asked.devices or (), asked.device_cgroup_rules or ())
     cdi.check(asked.device_requests or ())
+    for option in asked.storage_opt or {}:
+        if option.lower() != "size":
+            raise InvalidRequest(f"Unknown option {option}")
+        raise InvalidRequest(
+            "--storage-opt is not supported: the size of a container's own files cannot be limited on this storage; "
+            "a volume of type tmpfs (-o type=tmpfs -o device=tmpfs -o o=size=1g) has a limit"
+        )
     for raw in asked.volumes_from or ():
         mounts.parse_volumes_from(raw)
     mounts.parse_anonymous(config.volumes or ())
@@ -184,7 +191,6 @@ def check_sysctls(sysctls: Mapping[str, str], *, network: Mode, ipc_mode: str) -
 
 def _refuse_what_is_missing(config: ContainerConfig, asked: HostConfig) -> None:
     missing: Iterable[tuple[object, str]] = (
-        (asked.storage_opt, "--storage-opt is not supported yet"),
         (asked.cgroup, "sharing a cgroup with another container is not supported"),
     )
     for asked_for, sentence in missing:

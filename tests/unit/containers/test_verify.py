@@ -203,7 +203,6 @@ def test_dockerds_sentence_for_the_config(config: dict[str, Any], sentence: str)
 @pytest.mark.parametrize(
     ("host", "config"),
     [
-        ({"StorageOpt": {"size": "1G"}}, {}),
         ({"SecurityOpt": ["writable-cgroups=true"]}, {}),
     ],
 )
