@@ -1,6 +1,7 @@
 """Is a container confined as its spec says: paths, devices, limits, capabilities, seccomp?"""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 
 from kernel.oci_rig import Bundle, bundles
 from sampan.linux.capability import number
+from sampan.linux.cgroupfs import hierarchies
+from sampan.runtime.cgroup import Cgroup
 
 pytestmark = [
     pytest.mark.needs_root,
@@ -176,3 +179,39 @@ def test_mounts_have_their_options(bundle: Bundle, tmp_path: Path) -> None:
     )
     assert said.startswith("word kept")
     assert "ro,nosuid" in said and "size=1024k" in said and "noexec" in said
+
+
+def test_a_root_that_is_not_pivoted_reveals_no_whole_proc(bundle: Bundle) -> None:
+    """The host's would lie below the new root, and let a user namespace in the container mount one without masks."""
+    script = "mount -t proc none /proc && echo revealed"
+    done = bundle.run("unshare", "-mrpf", "sh", "-c", script, flags=("--no-pivot",))
+    assert (done.out.strip(), done.code != 0) == ("", True), done
+    assert bundle.run("cat", "/proc/1/comm", flags=("--no-pivot",)).out == "cat\n"
+
+
+def test_a_read_only_dev_has_its_nodes(bundle: Bundle) -> None:
+    dev = next(mount for mount in bundle.spec["mounts"] if mount["destination"] == "/dev")
+    dev["options"].append("ro")
+    said = bundle.shell("grep '^tmpfs /dev ' /proc/mounts; [ -c /dev/null ] && mount | grep -c /dev/pts")
+    assert re.search(r"^tmpfs /dev tmpfs ro,.*\n1$", said)
+    assert bundle.run("touch", "/dev/x").code != 0
+
+
+def test_a_subgroup_is_below_the_container(bundle: Bundle) -> None:
+    """`exec --cgroup` joins what is there, for all or for some controllers, and never leads out (A30)."""
+    bundle.create("sleep", "1000")
+    bundle.sampan("start", "box")
+    memory = Cgroup(hierarchies(), bundle.spec["linux"]["cgroupsPath"]).unified_or_first()
+    (Path(memory) / "sub").mkdir()
+    try:
+        climbing = bundle.sampan("exec", "--cgroup", "..", "box", "true")
+        assert "bad sub cgroup path: .. is not a sub cgroup path" in climbing.err
+        assert "adding pid to cgroup" in bundle.sampan("exec", "--cgroup", "nonexistent", "box", "true").err
+        assert "unknown controller whaaat" in bundle.sampan("exec", "--cgroup", "whaaat:/", "box", "true").err
+        if "/memory/" in memory:
+            where = ("--cgroup", "memory:sub", "--cgroup", "cpu:/")
+            said = bundle.sampan("exec", *where, "box", "cat", "/proc/self/cgroup")
+            below = {line.split(":")[1]: line.split(":")[2].endswith("/sub") for line in said.out.split()}
+            assert [name for name, is_below in below.items() if is_below] == ["memory"]
+    finally:
+        bundle.sampan("delete", "--force", "box")

@@ -209,8 +209,17 @@ def _make(hierarchy: Hierarchy, path: str) -> None:
         if "cpuset" in hierarchy.controllers and hierarchy.version == 1:
             # A v1 cpuset starts empty and takes no process until it has processors and memory.
             for name in ("cpuset.cpus", "cpuset.mems"):
-                with open(f"{parent}/{name}") as file:
-                    write_file(f"{here}/{name}", file.read().strip())
+                write_file(f"{here}/{name}", _inherited(parent, name))
+
+
+def _inherited(directory: str, name: str) -> str:
+    """The value of a v1 cpuset file, having filled it from above where whoever made the directory left it empty."""
+    with open(f"{directory}/{name}") as file:
+        value = file.read().strip()
+    if not value:
+        value = _inherited(os.path.dirname(directory), name)
+        write_file(f"{directory}/{name}", value)
+    return value
 
 
 def _enable_controllers(parent: str, hierarchy: Hierarchy) -> None:

@@ -190,7 +190,7 @@ def build_early(plan: ContainerPlan, site: Site) -> None:
     """Make what needs neither the container's pid namespace nor anything of the user's to be there before."""
     early, site.left = rootfs.split(site.left)
     for mount in early:
-        rootfs.perform(mount, site.root)
+        rootfs.perform(rootfs.writable_at_first(mount, plan.mounts), site.root)
     # Devices after the mounts, for /dev itself is one: now, if all that is left is /proc.
     if all(mount.fstype == "proc" for mount in site.left):
         _populate(plan, site)
@@ -208,7 +208,7 @@ def build_late(plan: ContainerPlan, given: Inherited, site: Site) -> None:
     """Make the rest, masks last."""
     root = site.root
     for mount in site.left:
-        rootfs.perform(mount, root)
+        rootfs.perform(rootfs.writable_at_first(mount, plan.mounts), root)
     if not site.has_devices:
         _populate(plan, site)
     if plan.process.terminal:
@@ -224,6 +224,7 @@ def build_late(plan: ContainerPlan, given: Inherited, site: Site) -> None:
     # root is gone, since only a mount of this namespace, here the host's /dev/null, can be cloned.
     masks.make_read_only(plan.readonly_paths, root)
     masks.mask(plan.masked_paths, root, site.null)
+    rootfs.close_for_writing(plan.mounts, root)
 
 
 def prepare_process(process: ProcessPlan, root: int) -> dict[str, str]:

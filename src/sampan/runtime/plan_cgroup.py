@@ -52,6 +52,8 @@ class _Writes:
 
 def _memory(memory: Mapping[str, Any], plan: _Writes) -> None:
     limit, swap = memory.get("limit"), memory.get("swap")
+    if limit == -1 and swap is None:
+        swap = -1  # memory without an end does not fit into a limit of both together (runc)
     if limit is not None and limit != 0:
         plan.either("memory", ("memory.limit_in_bytes", limit), ("memory.max", _or_max(limit)))
     if swap is not None and swap != 0:
@@ -180,5 +182,6 @@ def _rule(rule: Mapping[str, Any]) -> DeviceRule:
         kind=kind,
         major=number("major"),
         minor=number("minor"),
-        access=rule.get("access") or "rwm",
+        # Letters that mean nothing are passed over, as runc does.
+        access="".join(letter for letter in "rwm" if letter in (rule.get("access") or "rwm")),
     )

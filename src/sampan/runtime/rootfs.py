@@ -10,6 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sampan.linux.fsmount import (
     MountAttr,
@@ -26,6 +27,7 @@ from sampan.linux.fsmount import (
 from sampan.linux.inside import create_file_in_root, mkdirs_in_root, open_in_root
 from sampan.linux.mount import MountFlag, UmountFlag, mount, pivot_root, umount2
 from sampan.linux.openat2 import Resolve, openat2
+from sampan.linux.procfs import mountinfo
 from sampan.linux.sched import CloneFlag, setns
 from sampan.linux.statfs import PROC_SUPER_MAGIC, fstatfs_type
 from sampan.oci.mount import Mount
@@ -110,6 +112,31 @@ def split(mounts: Sequence[MountPlan]) -> tuple[tuple[MountPlan, ...], tuple[Mou
         else:
             return tuple(early), (*late, *mounts[number:])
     return tuple(early), tuple(late)
+
+
+def is_filled(planned: MountPlan, mounts: Sequence[MountPlan]) -> bool:
+    """Whether a read-only tmpfs is to have something in it: the nodes of /dev, or the mount points of others."""
+    is_read_only = planned.fstype == "tmpfs" and planned.set_attributes & MountAttr.RDONLY
+    below = f"{planned.target.rstrip('/')}/"
+    return bool(is_read_only) and (planned.target == "/dev" or any(m.target.startswith(below) for m in mounts))
+
+
+def writable_at_first(planned: MountPlan, mounts: Sequence[MountPlan]) -> MountPlan:
+    """The mount as it is made; `close_for_writing` must follow when all is in it."""
+    if not is_filled(planned, mounts):
+        return planned
+    return replace(planned, set_attributes=planned.set_attributes & ~MountAttr.RDONLY)
+
+
+def close_for_writing(mounts: Sequence[MountPlan], root: int) -> None:
+    """Make read-only what had to be filled before."""
+    for planned in mounts:
+        if is_filled(planned, mounts):
+            target = open_in_root(root, planned.target, os.O_PATH)
+            try:
+                mount_setattr(target, "", AT_EMPTY_PATH, set=int(MountAttr.RDONLY))
+            finally:
+                os.close(target)
 
 
 def perform(planned: MountPlan, root: int) -> None:
@@ -257,7 +284,7 @@ def _real_directory(path: str, root: int) -> int:
         return openat2(root, relative, flags, 0, Resolve.IN_ROOT | Resolve.NO_SYMLINKS)
     except OSError as error:
         raise StartFailed(
-            f'"{path}" of the image must be an ordinary directory: {os.strerror(error.errno or 0).lower()}'
+            f'filesystem for "{path}" must be mounted on ordinary directory: {os.strerror(error.errno or 0).lower()}'
         ) from None
 
 
@@ -289,6 +316,7 @@ def enter(root: int, *, no_pivot: bool) -> None:
     os.fchdir(root)
     if no_pivot:
         # For roots on the initial ramfs, which cannot be pivoted away: the old root is only covered (runc --no-pivot).
+        _take_off_whole(root)
         mount(".", "/", "", MountFlag.MOVE)
         os.chroot(".")
     else:
@@ -298,6 +326,24 @@ def enter(root: int, *, no_pivot: bool) -> None:
         mount("", ".", "", MountFlag.SLAVE | MountFlag.REC)
         umount2(".", UmountFlag.DETACH)
     os.chdir("/")
+
+
+def _take_off_whole(root: int) -> None:
+    """Take off every whole procfs and sysfs outside the new root.
+
+    They would still be in this mount namespace, covered; and while it has one without masks, the kernel lets a user
+    namespace in the container mount another (mount_too_revealing in fs/namespace.c).
+    """
+    inside = os.readlink(f"/proc/self/fd/{root}")
+    found = [m.target for m in mountinfo() if m.fstype in ("proc", "sysfs") and m.root == "/"]
+    for target in reversed(found):
+        if f"{target}/".startswith(f"{inside}/"):
+            continue
+        try:
+            umount2(target, UmountFlag.DETACH)
+        except OSError:
+            # Locked to what it lies on (mount_namespaces(7)): then it is covered by what reveals nothing.
+            mount("tmpfs", target, "tmpfs", MountFlag.RDONLY)
 
 
 def make_read_only() -> None:

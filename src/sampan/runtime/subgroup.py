@@ -13,19 +13,25 @@ from sampan.runtime.cgroup import Cgroup
 
 
 class Subgroup(Cgroup):
-    """The cgroup `below` the cgroup `path`; only in the hierarchies of `controllers`, if any are named."""
+    """The cgroups below the cgroup `path` that `wanted` names: "below", or "controller,controller:below" (v1).
 
-    def __init__(self, hierarchies: Sequence[Hierarchy], path: str, below: str, controllers: frozenset[str]) -> None:
+    Raises InvalidRequest for a path that climbs, and for a controller that there is not.
+    """
+
+    def __init__(self, hierarchies: Sequence[Hierarchy], path: str, wanted: Sequence[str]) -> None:
         super().__init__(hierarchies, path)
-        self._controllers = controllers
-        # Components, not strings: ".." may not lead out of the container's cgroup (A30).
-        self._below = posixpath.normpath("/" + below)
-        if unknown := controllers - {name for h in hierarchies for name in h.controllers}:
-            raise InvalidRequest(f"unknown controller {sorted(unknown)[0]} in --cgroup")
+        known = {name for hierarchy in hierarchies for name in hierarchy.controllers}
+        self._below: dict[str, str] = {}  # by controller, "" for all others
+        for words in wanted:
+            controllers, _, below = words.rpartition(":")
+            for controller in controllers.split(","):
+                if controller and controller not in known:
+                    raise InvalidRequest(f"unknown controller {controller} in --cgroup {words}")
+                self._below[controller] = _inside(below)
 
     def _path_in(self, hierarchy: Hierarchy) -> str:
-        chosen = not self._controllers or bool(self._controllers & hierarchy.controllers)
-        return self.path + (self._below if chosen and self._below != "/" else "")
+        named = (self._below[name] for name in sorted(hierarchy.controllers) if name in self._below)
+        return self.path + next(named, self._below.get("", ""))
 
     def missing(self) -> str:
         """A directory that would be joined and is not there; "" if all are."""
@@ -44,3 +50,11 @@ class Subgroup(Cgroup):
         """As the container's own."""
         v2 = next((h for h in self.hierarchies if h.version == 2), None)
         return os.open(v2.mount + self._path_in(v2), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if v2 else None
+
+
+def _inside(below: str) -> str:
+    """The path as a suffix; ".." may not lead out of the container's cgroup (A30)."""
+    joined = posixpath.normpath(posixpath.join("/container", below.lstrip("/")))
+    if joined != "/container" and not joined.startswith("/container/"):
+        raise InvalidRequest(f"bad sub cgroup path: {below} is not a sub cgroup path")
+    return joined.removeprefix("/container")

@@ -7,6 +7,7 @@ Exit codes are runc's: 0, 1 for what fails (255 for exec), 3 for no such command
 
 import os
 import sys
+from collections.abc import Sequence
 
 from sampan.cli.flags import SWITCH, TEXT, BadUsage, Flag, HelpWanted, Options, parse
 from sampan.cli.runtime.call import Call, Command
@@ -38,7 +39,7 @@ def main(words: list[str] | None = None, *, sealed: bool = False) -> int:
     words = sys.argv[1:] if words is None else list(words)
     report = Report()
     try:
-        settings, rest = parse(GLOBAL_FLAGS, words, interspersed=False)
+        settings, rest = parse(GLOBAL_FLAGS, doubled(GLOBAL_FLAGS, words, interspersed=False), interspersed=False)
         report = Report(settings["log"], settings["log-format"], verbose=settings["debug"])
         if settings["version"]:
             return version()
@@ -70,7 +71,8 @@ def dispatch(settings: Options, rest: list[str], words: list[str], report: Repor
     if command.sealed and not sealed and not {"-h", "--help"} & set(rest):
         execute_anew(words)
     try:
-        options, arguments = parse(command.flags, rest[1:], interspersed=command.interspersed)
+        given = doubled(command.flags, rest[1:], interspersed=command.interspersed)
+        options, arguments = parse(command.flags, given, interspersed=command.interspersed)
     except HelpWanted:
         sys.stdout.write(command_help(name, command))
         return 0
@@ -82,6 +84,23 @@ def dispatch(settings: Options, rest: list[str], words: list[str], report: Repor
     store = Store(settings["root"] or DEFAULT_ROOT)
     call = Call(name=name, options=options, arguments=arguments, store=store, report=report)
     return _run(command, call)
+
+
+def doubled(flags: Sequence[Flag], words: Sequence[str], *, interspersed: bool) -> list[str]:
+    """The words with -root as --root: Go's flag package, by which runc is called, makes no difference."""
+    by_name = {flag.name: flag for flag in (*flags, Flag("help", SWITCH, ""))}
+    by_short = {flag.short: flag for flag in flags}
+    given: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        name, equals, _ = word.lstrip("-").partition("=")
+        flag = (by_name.get(name) or by_short.get(name)) if word.startswith("-") else None
+        given.append(f"-{word}" if flag and name == flag.name and not word.startswith("--") else word)
+        if flag and not equals and not flag.kind.is_switch:
+            given += [value for value in [next(rest, None)] if value is not None]
+        elif word == "--" or (not word.startswith("-") and not interspersed):
+            break
+    return [*given, *rest]
 
 
 def _run(command: Command, call: Call) -> int:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sampan.cli.runtime.main import main
+from sampan.cli.flags import SWITCH, TEXT, Flag
+from sampan.cli.runtime.main import doubled, main
 from sampan.cli.runtime.table import COMMANDS, load
 
 
@@ -43,3 +44,13 @@ def test_spec_writes_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> 
     assert json.loads((tmp_path / "config.json").read_text())["root"]["path"] == "rootfs"
     assert main(["spec", "-b", str(tmp_path)]) == 1
     assert "File config.json exists. Remove it first" in capfd.readouterr().err
+
+
+def test_one_dash_is_as_good_as_two() -> None:
+    flags = (Flag("root", TEXT, "", short="r"), Flag("debug", SWITCH, ""))
+    said = doubled(flags, ["-root", "-debug", "-debug", "exec"], interspersed=False)
+    assert said == ["--root", "-debug", "--debug", "exec"]
+    said = doubled(flags, ["-root=/x", "-r", "y", "-debug", "c", "-debug"], interspersed=False)
+    assert said == ["--root=/x", "-r", "y", "--debug", "c", "-debug"]
+    assert doubled(flags, ["c", "-debug", "--", "-debug"], interspersed=True) == ["c", "--debug", "--", "-debug"]
+    assert doubled(flags, ["c", "-debug"], interspersed=False) == ["c", "-debug"]

@@ -37,7 +37,7 @@ FLAGS = (
     Flag("no-new-privs", SWITCH, "Set the no new privileges value for the process"),
     Flag("cap", LIST, "Add a capability to the bounding set for the process", short="c"),
     Flag("preserve-fds", NUMBER, "How many descriptors from 3 on the process inherits", default=0),
-    Flag("cgroup", TEXT, "Run the process in an (existing) sub-cgroup: [<controller>:]<cgroup>"),
+    Flag("cgroup", LIST, "Run the process in an (existing) sub-cgroup: [<controller>:]<cgroup>"),
     Flag("ignore-paused", SWITCH, "Allow exec in a paused container"),
 )
 
@@ -154,16 +154,15 @@ def _listening(process: dict[str, Any]) -> int:
     return int(given)
 
 
-def _cgroup(container: Container, words: str) -> Cgroup:
+def _cgroup(container: Container, words: list[str]) -> Cgroup:
     """The cgroup to join: the container's, or one below it. Raises InvalidRequest."""
     cgroup = container.cgroup()
     if not words:
         return cgroup
-    controllers, _, path = words.rpartition(":")
-    below = Subgroup(cgroup.hierarchies, cgroup.path, path, frozenset(filter(None, controllers.split(","))))
+    below = Subgroup(cgroup.hierarchies, cgroup.path, words)
     missing = below.missing()
     if missing:
-        raise InvalidRequest(f"--cgroup {words}: {missing}: no such cgroup")
+        raise InvalidRequest(f"error adding pid to cgroup: open {missing}/cgroup.procs: no such file or directory")
     return below
 
 

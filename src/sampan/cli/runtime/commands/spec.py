@@ -7,11 +7,13 @@ from typing import Any
 from sampan.cli.flags import SWITCH, TEXT, Flag
 from sampan.cli.runtime.call import Call, Command
 from sampan.errors import Conflict, InvalidRequest, NotSupported
+from sampan.linux.cgroupfs import hierarchies
 
 FLAGS = (
     Flag("bundle", TEXT, "Path to the root of the bundle directory", short="b"),
     Flag("rootless", SWITCH, "Refused: containers are made as root"),
 )
+NAMESPACES = ("pid", "network", "ipc", "uts", "mount")
 KEPT = ["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]
 MASKED = (
     "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
@@ -35,6 +37,11 @@ def run(call: Call) -> int:
     return 0
 
 
+def only_unified() -> bool:
+    """Whether cgroup v2 is all there is: then runc adds a cgroup namespace."""
+    return [hierarchy.version for hierarchy in hierarchies()] == [2]
+
+
 def default_spec() -> dict[str, Any]:
     """A shell with a terminal, in the namespaces of its own that need no further settings."""
     return {
@@ -54,7 +61,7 @@ def default_spec() -> dict[str, Any]:
         "mounts": default_mounts(),
         "linux": {
             "resources": {"devices": [{"allow": False, "access": "rwm"}]},
-            "namespaces": [{"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount", "cgroup")],
+            "namespaces": [{"type": kind} for kind in (*NAMESPACES, *(("cgroup",) if only_unified() else ()))],
             "maskedPaths": list(MASKED),
             "readonlyPaths": list(READONLY),
         },
