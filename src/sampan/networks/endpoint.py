@@ -116,7 +116,7 @@ def read_sysctls(text: str, interface: str) -> dict[str, str]:
         key, equals, value = word.partition("=")
         parts = key.split(".")
         is_known = len(parts) == 5 and parts[0] == "net" and parts[1] in ("ipv4", "ipv6", "mpls")
-        is_plain = all(part.replace("_", "").isalnum() for part in (parts[1], parts[-1]) if part)
+        is_plain = parts[-1].replace("_", "").isalnum() and parts[-1].isascii()
         is_own = is_known and parts[2] in ("conf", "neigh", "input") and parts[3].upper() == "IFNAME"
         # docker's client writes the whole option in small letters.
         if not (equals and is_own and is_plain):
