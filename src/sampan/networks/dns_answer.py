@@ -53,9 +53,10 @@ class Answers:
 
     def answer(self, query: bytes, *, over_tcp: bool = False) -> bytes | None:
         """The answer to a query, b"" for what deserves none; None when no container has the name."""
-        if self._generation != self._zones.generation:
+        generation = self._zones.generation(self.seats)
+        if self._generation != generation:
             self._kept.clear()
-            self._generation = self._zones.generation
+            self._generation = generation
         key = (query[2:], over_tcp)
         if key not in self._kept:
             if len(self._kept) >= KEPT_ANSWERS:

@@ -45,10 +45,10 @@ class Service:
 
 
 class Zones:
-    """The names of all networks. `generation` changes whenever an answer may."""
+    """The names of all networks."""
 
     def __init__(self) -> None:
-        self.generation = 0
+        self._generations: dict[str, int] = {}
         self._entries: dict[str, dict[str, Entry]] = {}
         self._by_name: dict[str, dict[str, list[Entry]]] = {}
         self._by_address: dict[str, dict[str, Entry]] = {}
@@ -65,7 +65,7 @@ class Zones:
 
     def remove(self, network_id: str, endpoint_id: str) -> None:
         """Forget an endpoint; harmless when nobody knows it."""
-        self.generation += 1
+        self._generations[network_id] = self._generations.get(network_id, 0) + 1
         entry = self._entries.get(network_id, {}).pop(endpoint_id, None)
         if entry is None:
             return
@@ -80,6 +80,10 @@ class Zones:
         if not self._entries[network_id]:
             for kept in (self._entries, self._by_name, self._by_address):
                 kept.pop(network_id, None)
+
+    def generation(self, seats: Iterable[Seat]) -> int:
+        """A number that grows whenever an answer to who is in these seats may change."""
+        return sum(self._generations.get(seat.network_id, 0) for seat in seats)
 
     def look_up(self, seats: Iterable[Seat], name: str) -> tuple[str, ...] | None:
         """All addresses of a name, for a container in these seats; None when nobody there has it."""
