@@ -7,7 +7,7 @@ from itertools import groupby
 
 import pytest
 
-from engine import Result
+from engine import Result, eventually
 from expect import IMAGE, OUTSIDE
 from networked import MARK, Networked
 
@@ -325,6 +325,13 @@ def test_ports_are_told_by_ps_port_and_inspect(net: Networked) -> None:
     assert net.says("ps", "-a", "--filter", f"name={MARK}-c", "--format", "{{.Ports}}") == ""
 
 
+def test_what_is_exposed_is_not_told_where_there_is_no_interface(net: Networked) -> None:
+    for network in ("none", "host"):
+        net.up(network, "--network", network, "--expose", "80")
+        assert net.says("inspect", "--format", "{{json .NetworkSettings.Ports}}", f"{MARK}-{network}") == "{}"
+        assert net.says("ps", "--filter", f"name={MARK}-{network}", "--format", "{{.Ports}}") == ""
+
+
 def test_all_exposed_ports_are_published_on_request(net: Networked) -> None:
     net.up(
         "c",
@@ -340,20 +347,20 @@ def test_all_exposed_ports_are_published_on_request(net: Networked) -> None:
     ports = json.loads(net.says("inspect", "--format", "{{json .NetworkSettings.Ports}}", f"{MARK}-c"))
     assert sorted(ports) == ["53/udp", "80/tcp", "9000/tcp", "9001/tcp"]
     assert all(places and int(places[0]["HostPort"]) > 1024 for places in ports.values())
-    assert net.reads("127.0.0.1", int(ports["80/tcp"][0]["HostPort"])) == b"hi\n"
+    assert eventually(lambda: net.reads("127.0.0.1", int(ports["80/tcp"][0]["HostPort"])) == b"hi\n")
 
 
 @pytest.mark.skipif(bool(OUTSIDE), reason="dockerd has no such thing")
 def test_published_ports_change_while_a_container_runs(net: Networked) -> None:
     net.up("c", "-p", "28083:80", command=("nc", "-ll", "-p", "80", "-e", "echo", "hi"))
-    assert net.reads("127.0.0.1", 28083) == b"hi\n"
+    assert eventually(lambda: net.reads("127.0.0.1", 28083) == b"hi\n")
     done = net.sampan("port", "publish", f"{MARK}-c", "127.0.0.1:28084:80")
     assert done.code == 0 and "80/tcp -> 127.0.0.1:28084" in done.stdout, done
-    assert net.reads("127.0.0.1", 28084) == b"hi\n"
+    assert eventually(lambda: net.reads("127.0.0.1", 28084) == b"hi\n")
     done = net.sampan("port", "unpublish", f"{MARK}-c", "28083:80")
     assert done.code == 0, done
     assert net.reads("127.0.0.1", 28083) is None
-    assert net.reads("127.0.0.1", 28084) == b"hi\n"
+    assert eventually(lambda: net.reads("127.0.0.1", 28084) == b"hi\n")
     net.says("restart", "-t", "0", f"{MARK}-c")
     assert net.reads("127.0.0.1", 28083) is None
     assert net.says("port", f"{MARK}-c") == "80/tcp -> 127.0.0.1:28084"

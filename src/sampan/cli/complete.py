@@ -65,17 +65,13 @@ def candidates(call: Call) -> list[tuple[str, str]]:
     """(word, what it is) pairs for the last of `call.arguments`."""
     *before, partial = call.arguments or [""]
     name, rest = command_of(before)
-    found: Candidates
+    found = set() if rest else {(word, entry.summary) for word, entry in children(name).items()}
     if name and COMMANDS[name].place:
-        found = in_command(call, name, rest, partial)
-    elif not rest:
-        found = ((word, entry.summary) for word, entry in children(name).items())
-    else:
-        return []
-    try:
-        return sorted({pair for pair in found if pair[0].startswith(partial)})
-    except (SampanError, OSError, LookupError):
-        return []
+        try:
+            found |= set(in_command(call, name, rest, partial))
+        except (SampanError, OSError, LookupError):
+            pass  # without an engine there are no names
+    return sorted(pair for pair in found if pair[0].startswith(partial))
 
 
 def command_of(words: list[str]) -> tuple[str, list[str]]:

@@ -13,9 +13,11 @@ from sampan.wire.containers import ContainerConfig
 
 
 def shown(config: ContainerConfig, endpoints: Iterable[Endpoint]) -> dict[str, list[dict[str, str]] | None]:
-    """Port → where it is to be reached, null for a port that is exposed only."""
-    found: dict[tuple[int, str], list[dict[str, str]] | None] = dict.fromkeys(ports.exposed(config, {}))
-    for granted in (port for endpoint in endpoints for port in endpoint.ports):
+    """Port → where it is to be reached, null for a port that is exposed only; nothing without an interface."""
+    joined = [endpoint for endpoint in endpoints if endpoint.interface]
+    exposed = ports.exposed(config, {}) if joined else ()
+    found: dict[tuple[int, str], list[dict[str, str]] | None] = dict.fromkeys(exposed)
+    for granted in (port for endpoint in joined for port in endpoint.ports):
         key = (granted.container_port, granted.protocol)
         found[key] = [*(found.get(key) or ()), {"HostIp": granted.host_ip, "HostPort": str(granted.host_port)}]
     return {f"{number}/{protocol}": found[number, protocol] for number, protocol in sorted(found)}

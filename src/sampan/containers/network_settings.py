@@ -27,7 +27,7 @@ def network_settings(engine: Engine, container: Container) -> dict[str, Any]:
         "Bridge": "",
         "SandboxID": container.id if pid else "",
         "SandboxKey": f"/proc/{pid}/ns/net" if pid else "",
-        "Ports": bindings.shown(container.config, granted.values()) if pid and granted else {},
+        "Ports": bindings.shown(container.config, granted.values()) if pid else {},
         "HairpinMode": False,
         "LinkLocalIPv6Address": "",
         "LinkLocalIPv6PrefixLen": 0,

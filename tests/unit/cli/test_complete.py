@@ -35,6 +35,12 @@ def test_flags_and_their_values(sampan: Sampan) -> None:
     assert proposed(sampan, "completion", "z") == ["zsh"]
 
 
+def test_a_command_may_have_members_too(sampan: Sampan) -> None:
+    assert {"publish"} <= set(proposed(sampan, "port", "pub"))
+    assert proposed(sampan, "network", "con") == ["connect"]
+    assert proposed(sampan, "network", "connect", "--rate-") == ["--rate-in", "--rate-out"]
+
+
 def test_without_an_engine_there_are_no_names_and_no_errors(sampan: Sampan) -> None:
     assert proposed(sampan, "rm", "") == []
     assert proposed(sampan, "bogus", "") == []

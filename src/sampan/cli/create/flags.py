@@ -104,7 +104,13 @@ NETWORK = (
     Flag("link", listed("network:read_link"), "Add link to another container"),
     Flag("link-local-ip", LIST, "Container IPv4/IPv6 link-local addresses"),
     Flag("mac-address", TEXT, "Container MAC address (e.g., 92:d0:c6:0a:29:33)"),
-    Flag("network", listed("network:read_network", "network"), "Connect a container to a network", aliases=("net",)),
+    Flag(
+        "network",
+        listed("network:read_network", "network"),
+        "Connect a container to a network: NAME, or name=NAME with alias=, ip=, ip6=, mac-address=, link-local-ip=,\n"
+        "gw-priority=, driver-opt=, and rate=, burst= (rate-in=, rate-out= …) to limit bandwidth; repeatable",
+        aliases=("net",),
+    ),
     Flag("network-alias", LIST, "Add network-scoped alias for the container", aliases=("net-alias",)),
     Flag("publish", LIST, "Publish a container's port(s) to the host", short="p"),
     Flag("publish-all", SWITCH, "Publish all exposed ports to random ports", short="P"),
