@@ -14,12 +14,12 @@ from sampan.images.archive import Archive
 from sampan.images.docker_archive import MANIFEST, Found, docker_images
 from sampan.images.image import Image
 from sampan.images.oci_layout import INDEX, oci_images
+from sampan.images.progress import bar
 from sampan.images.store import ImageStore
 from sampan.oci.digest import short_id
 from sampan.oci.platform import Platform
 
 Emit = Callable[[Mapping[str, Any]], None]
-BAR_WIDTH = 50
 
 
 def load(
@@ -82,18 +82,9 @@ def _ignore(name: str, size: int) -> None:
 
 
 def _loaded_layer(name: str, size: int) -> dict[str, Any]:
-    bar = f"[{'=' * BAR_WIDTH}>]"
     return {
         "status": "Loading layer",
         "progressDetail": {"current": size, "total": size},
-        "progress": f"{bar}  {_human(size)}/{_human(size)}",
+        "progress": bar(size, size),
         "id": short_id(name.removesuffix("/layer.tar")),
     }
-
-
-def _human(size: int) -> str:
-    value, units = float(size), iter(("B", "kB", "MB", "GB", "TB"))
-    unit = next(units)
-    while value >= 1000 and unit != "TB":
-        value, unit = value / 1000, next(units)
-    return f"{value:.4g}{unit}"
