@@ -49,7 +49,7 @@ def unpack(
     top = os.open(directory, OPEN_DIRECTORY & ~os.O_NOFOLLOW)
     times: list[tuple[list[str], float]] = []
     try:
-        with tarfile.open(fileobj=pieces, mode="r|", errorlevel=2) as tar:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=pieces, mode="r|", errorlevel=2, bufsize=PIECE) as tar:  # type: ignore[call-overload]
             for info in tar:
                 parts = components(rename(info.name))
                 if not parts:
