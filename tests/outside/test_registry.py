@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from archives import docker_archive, file, link, tar
 from conftest import prepare
-from docker_registry import OUTER, PASSWORD, PROGRAM, USER, DockerRegistry, add_address, make_certificates
+from docker_registry import OUTER, PASSWORD, PROGRAM, USER, DockerRegistry, add_address, inside, make_certificates
 from engine import Engine, eventually
 from expect import IMAGE, OUTSIDE, says
 
@@ -311,6 +312,50 @@ def reload(stage: Stage, document: dict[str, object]) -> None:
     before = stage.engine.log.read_text().count("configuration reloaded")
     os.kill(stage.engine.pid, signal.SIGHUP)
     assert eventually(lambda: stage.engine.log.read_text().count("configuration reloaded") > before)
+
+
+ENDLESS = """
+import http.server
+
+class Endless(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        if self.path != "/v2/":
+            for _ in range(1024):
+                self.wfile.write(b" " * (1 << 20))
+
+    def log_message(self, *words):
+        pass
+
+http.server.ThreadingHTTPServer(("127.0.0.1", 5009), Endless).serve_forever()
+"""
+
+
+def test_a_registry_without_end_leaves_the_daemon_small(stage: Stage) -> None:
+    """D11: a manifest, a list of tags and a search result of a gigabyte each."""
+    engine = stage.engine
+    liar = inside(engine, [sys.executable, "-S", "-c", ENDLESS], stderr=subprocess.DEVNULL)
+    try:
+        assert eventually(lambda: "connection refused" not in engine.docker("pull", "127.0.0.1:5009/app:1").stderr)
+        pid, before = engine.pid, resident(engine)
+        for words in (
+            ("pull", "127.0.0.1:5009/app:1"),
+            ("pull", "-a", "127.0.0.1:5009/app"),
+            ("search", "127.0.0.1:5009/app"),
+        ):
+            says(engine.docker(*words), code=1, err="larger than the limit of 4194304 bytes")
+        assert (engine.pid, engine.answers()) == (pid, True)
+        assert resident(engine) < before + 32_000, "kB"
+    finally:
+        liar.kill()
+        liar.wait()
+
+
+def resident(engine: Engine) -> int:
+    """The most memory that the daemon ever had, in kB."""
+    [line] = re.findall(r"VmHWM:\s+(\d+)", Path(f"/proc/{engine.pid}/status").read_text())
+    return int(line)
 
 
 def test_a_mirror_is_taken_on_without_a_restart(stage: Stage) -> None:

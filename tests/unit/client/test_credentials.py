@@ -2,8 +2,12 @@
 
 import base64
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
+import keyring
+import keyring.backend
+import keyring.backends.fail
 import pytest
 
 from sampan.client import credential_helper
@@ -78,3 +82,50 @@ def test_a_helper_without_a_program(tmp_path: Path) -> None:
     write(tmp_path, {"credHelpers": {"r.lan": "../../bin/sh"}})
     with pytest.raises(credential_helper.HelperFailed, match="cannot be the name"):
         CredentialFile(str(tmp_path)).find("r.lan")
+
+
+class Memory(keyring.backend.KeyringBackend):
+    """A keyring that a system might have."""
+
+    priority = 5  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return self.kept.get((service, username))
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        self.kept[service, username] = password
+
+    def delete_password(self, service: str, username: str) -> None:
+        del self.kept[service, username]
+
+
+@pytest.fixture(autouse=True)
+def no_keyring() -> None:
+    """A system without one, whatever this machine has."""
+    keyring.set_keyring(keyring.backends.fail.Keyring())
+
+
+@pytest.fixture
+def system_keyring(no_keyring: None) -> Iterator[Memory]:
+    mine = Memory()
+    keyring.set_keyring(mine)
+    yield mine
+    keyring.set_keyring(keyring.backends.fail.Keyring())
+
+
+def test_the_systems_keyring_is_preferred_to_the_file(tmp_path: Path, system_keyring: Memory) -> None:
+    write(tmp_path, {"auths": {}})
+    assert CredentialFile(str(tmp_path)).store("r.lan", "me", "secret", is_token=False) == ""
+    assert "secret" in next(iter(system_keyring.kept.values()))
+    assert json.loads((tmp_path / "config.json").read_text()) == {"auths": {"r.lan": {}}}
+    assert CredentialFile(str(tmp_path)).find("r.lan") == {
+        "username": "me", "password": "secret", "serveraddress": "r.lan",
+    }  # fmt: skip
+    CredentialFile(str(tmp_path)).store("docker.io", "me", "token", is_token=True)
+    assert CredentialFile(str(tmp_path)).find("docker.io") == {"identitytoken": "token", "serveraddress": HUB_KEY}
+    assert CredentialFile(str(tmp_path)).erase("r.lan")
+    assert CredentialFile(str(tmp_path)).find("r.lan") == {}
+    assert len(system_keyring.kept) == 1
