@@ -222,3 +222,36 @@ def test_wrong_addresses_are_refused_with_dockers_sentences(networked: Neighbour
     assert "has active endpoints" in networked.docker("network", "rm", "tiny", code=1)
     said = networked.docker("network", "create", "--subnet", "10.97.0.0/16", "x", code=1)
     assert "Pool overlaps with other one on this address space" in said
+
+
+def test_whose_address_leaves_the_host(networked: Neighbourhood) -> None:
+    networked.docker("network", "create", "-o", "com.docker.network.bridge.enable_ip_masquerade=false", "bare")
+    networked.docker("network", "create", "-o", "com.docker.network.host_ipv4=198.51.100.77", "chosen")
+    networked.shell(networked.host, "ip", "address", "add", "198.51.100.77/32", "dev", "wan0")
+    listening = do(networked.neighbour, lambda: socket.create_server((NEIGHBOUR, 80)))
+    with listening:
+        listening.settimeout(5)
+        for network, seen in (("bridge", HOST), ("bare", ""), ("chosen", "198.51.100.77")):
+            networked.docker("run", "-d", "--name", network, "--network", network, IMAGE, "sleep", "100")
+            seen = seen or networked.address(network)
+            place = networked.namespace(network)
+            with do(place, lambda: socket.create_connection((NEIGHBOUR, 80), timeout=5)):
+                connection, peer = listening.accept()
+                connection.close()
+            assert peer[0] == seen, network
+
+
+def test_datagrams_to_ipv6_loopback_are_passed_on_and_answered(networked: Neighbourhood) -> None:
+    networked.docker("run", "-d", "--name", "echo", "-p", "5353:53/udp", IMAGE, "sleep", "100")
+    with (
+        do(networked.namespace("echo"), lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as server,
+        do(networked.host, lambda: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)) as client,
+    ):
+        server.bind(("", 53))
+        for each in (server, client):
+            each.settimeout(5)
+        for number in range(3):
+            client.sendto(b"question %d" % number, ("::1", 5353))
+            data, asker = server.recvfrom(100)
+            server.sendto(data.replace(b"question", b"answer"), asker)
+            assert client.recv(100) == b"answer %d" % number

@@ -6,16 +6,15 @@ to each other are kept apart by the bridge itself (isolated ports), whatever hap
 """
 
 import asyncio
-import errno
 import functools
 import logging
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from sampan.errors import Forbidden, InvalidRequest, NotSupported, SampanError
+from sampan.errors import Forbidden, InvalidRequest, NotSupported
 from sampan.linux import netlink, netns
 from sampan.linux.nftables import interface_key
 from sampan.networks import endpoint as endpoints
@@ -26,6 +25,7 @@ from sampan.networks.firewall import Element, Firewall
 from sampan.networks.model import Endpoint, Network, Sandbox, Stack, Wishes
 from sampan.networks.options import BridgeOptions
 from sampan.networks.proxy import Proxies
+from sampan.networks.refused import explained
 
 DEFAULT_BRIDGE = "sampan0"
 PREFIX = "spn"
@@ -144,7 +144,7 @@ class Bridge:
                     links.delete(read.bridge)
             self._firewall.own(f"network {network.id}", ())
 
-        await asyncio.to_thread(work)
+        await asyncio.to_thread(explained, work)
         self._made.discard(network.id)
         self._ready.pop(network.id, None)
 
@@ -307,32 +307,6 @@ class namespace_of:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
-
-
-def explained(work: Callable[[], T]) -> T:
-    """Do it, and say in a sentence what the kernel refused."""
-    try:
-        return work()
-    except OSError as error:
-        raise as_said(error) from error
-
-
-def as_said(error: OSError) -> SampanError:
-    """What the kernel refused, in a sentence."""
-    if error.errno in (errno.EPERM, errno.EACCES):
-        return NotSupported(
-            "bridge networks need CAP_NET_ADMIN, which this daemon does not have: "
-            "use --network none or host, or run it with --bridge none"
-        )
-    if error.errno in (errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.EAFNOSUPPORT):
-        return NotSupported(
-            f"this kernel cannot do what this network needs ({error.strerror}): bridge, veth, macvlan and nf_tables"
-        )
-    return NetworkFailed(f"{error.filename or 'network'}: {(error.strerror or str(error)).lower()}")
-
-
-class NetworkFailed(SampanError):
-    """The kernel refused; HTTP 500."""
 
 
 def _unplug(endpoint: Endpoint) -> None:

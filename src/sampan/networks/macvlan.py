@@ -18,8 +18,9 @@ from sampan.errors import InvalidRequest
 from sampan.linux import netlink, netns
 from sampan.networks import endpoint as endpoints
 from sampan.networks import options
-from sampan.networks.bridge import as_said, explained, namespace_of
+from sampan.networks.bridge import namespace_of
 from sampan.networks.model import Endpoint, Network, Sandbox, Stack, Wishes
+from sampan.networks.refused import as_said, explained
 
 MODE, PARENT = "macvlan_mode", "parent"
 MADE_PARENT = "com.sampan.network.macvlan.made_parent"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sampan.linux import netns
 from sampan.linux.netdevice import set_up
 from sampan.networks.model import Sandbox
+from sampan.networks.refused import explained
 
 
 @dataclass(slots=True)
@@ -35,8 +36,8 @@ class Held:
 
 
 async def make() -> Held:
-    """A new stack with its loopback device up. Raises OSError."""
-    return Held(await asyncio.to_thread(netns.make, lambda: set_up("lo")))
+    """A new stack with its loopback device up. Raises NotSupported and others, in a sentence."""
+    return Held(await asyncio.to_thread(explained, lambda: netns.make(lambda: set_up("lo"))))
 
 
 def of_process(container_id: str, pid: int, *, name: str = "") -> Sandbox:

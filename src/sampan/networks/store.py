@@ -7,10 +7,11 @@ before the kernel does; how a container joins and leaves is told in `joins.py`.
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from sampan.errors import Conflict, Forbidden, NotFound
+from sampan.errors import Conflict, Forbidden, NotFound, SampanError
 from sampan.events import Events
 from sampan.networks import configuration, create, host_routes, ipam, predefined
 from sampan.networks.create import Settings
@@ -23,6 +24,8 @@ from sampan.networks.ports import Ports
 from sampan.networks.rows import Rows
 from sampan.wire import timestamps
 from sampan.wire.filters import Filters
+
+log = logging.getLogger(__name__)
 
 MOST = 10_000
 """Networks that one engine makes."""
@@ -125,7 +128,10 @@ class Networks:
             try:
                 await driver.prepare(network)
             except BaseException:
-                await driver.discard(network)
+                try:
+                    await driver.discard(network)
+                except (SampanError, OSError) as error:
+                    log.warning("leftovers network=%s error=%s", network.id, error)
                 await asyncio.to_thread(self._rows.drop_network, network.id)
                 raise
         except BaseException:
