@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 from sampan.builder.build import Build, Services
@@ -18,6 +19,7 @@ from sampan.builder.remote import remote_context
 from sampan.builder.report import Report
 from sampan.builder.request import BuildRequest
 from sampan.builder.solve import Solver
+from sampan.builder.squash import squashed
 from sampan.builder.state import PROXIES, State, platform_arguments
 from sampan.errors import InvalidRequest
 from sampan.events import Events
@@ -62,7 +64,9 @@ class Builder:
                 services=self.services, request=request, report=report, workspace=workspace, lease=lease, context=kept
             )
             state = await self._solve(build, dockerfile)
-            image = await asyncio.to_thread(self._image, build, state)
+            if request.squash and len(state.diff_ids) > state.base_layers:
+                await build.in_thread(partial(_squash, build, state))
+            image = await build.in_thread(partial(self._image, build, state))
             await asyncio.to_thread(self.services.cache.used, build.used_keys)
             await self._tell(build, image, dockerfile)
             return image
@@ -145,6 +149,22 @@ class Builder:
         if self._events:
             self._events.publish("builder", "prune", "", {"reclaimed": str(freed)})
         return {"CachesDeleted": keys or None, "SpaceReclaimed": freed}
+
+
+def _squash(build: Build, state: State) -> None:
+    """The build's own layers become one; the history keeps its lines."""
+    kept, own = state.diff_ids[: state.base_layers], len(state.diff_ids) - state.base_layers
+    with build.tree(state.diff_ids) as tree, build.tree(kept) as base:
+        diff_id = build.ingest(squashed(tree, base, own))
+    layers = 0
+    for entry in state.history:
+        if not entry.get("empty_layer"):
+            layers += 1
+            if layers > state.base_layers:
+                entry["empty_layer"] = True
+    state.diff_ids = [*kept, diff_id]
+    merged = build.moment(build.started_ns)
+    state.history.append({"created": merged, "created_by": "", "comment": f"merge {own} layers to {diff_id}"})
 
 
 def _receive(request: BuildRequest, workspace: Workspace, context: Source | None) -> tuple[Kept | None, Dockerfile]:

@@ -24,9 +24,9 @@ def layer_bytes(placement: Placement, *, otherwise_ns: int, epoch_ns: int | None
         member = placed.member
         if member.path in placement.implied:
             member = member._replace(mtime_ns=made_ns)
-        if epoch_ns is not None and member.mtime_ns > epoch_ns:
-            member = member._replace(mtime_ns=epoch_ns)
-        yield encode(member)
+        mtime_ns = member.mtime_ns if epoch_ns is None else min(member.mtime_ns, epoch_ns)
+        # Whole seconds, as in docker's layers: fractions would double the headers.
+        yield encode(member._replace(mtime_ns=mtime_ns - mtime_ns % 10**9))
         if member.kind is Kind.FILE:
             yield from placed.data()
             yield padding(member.size)

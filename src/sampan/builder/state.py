@@ -117,7 +117,7 @@ class State:
             declared=dict(self.declared),
             globals=self.globals,
             proxies=self.proxies,
-            base_layers=len(self.diff_ids),
+            base_layers=self.base_layers,
         )
 
 

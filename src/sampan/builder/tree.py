@@ -137,6 +137,14 @@ class Tree:
             if entry is not None:
                 yield name, entry
 
+    def names(self, directory: Entry, topmost: int) -> set[bytes]:
+        """The names that the topmost layers have in a directory, deletions among them."""
+        found: set[bytes] = set()
+        for number, inode in directory.parts:
+            if number < topmost:
+                found.update(self._layers[number].names(inode))
+        return found
+
     def link_target(self, link: Entry) -> bytes:
         """Where a symbolic link points."""
         number, inode = link.parts[0]
