@@ -10,6 +10,7 @@ from typing import Any
 
 from sampan.builder.build import Build, Services
 from sampan.builder.cache import SCHEMA, Cache
+from sampan.builder.cache_image import export, inline, take_caches
 from sampan.builder.check import check
 from sampan.builder.context import Kept, Workspace, read_dockerfile, without_ignored
 from sampan.builder.dockerfile.stages import Dockerfile, parse_dockerfile
@@ -63,11 +64,15 @@ class Builder:
             build = Build(
                 services=self.services, request=request, report=report, workspace=workspace, lease=lease, context=kept
             )
+            for sentence in await take_caches(build):
+                await report.tell(sentence)
             state = await self._solve(build, dockerfile)
             if request.squash and len(state.diff_ids) > state.base_layers:
                 await build.in_thread(partial(_squash, build, state))
             image = await build.in_thread(partial(self._image, build, state))
             await asyncio.to_thread(self.services.cache.used, build.used_keys)
+            if request.cache_to is not None:
+                await build.in_thread(partial(export, build, request.cache_to, state.platform))
             await self._tell(build, image, dockerfile)
             return image
 
@@ -109,6 +114,7 @@ class Builder:
             "os": state.platform.os,
             "rootfs": {"type": "layers", "diff_ids": state.diff_ids},
             **({"variant": state.platform.variant} if state.platform.variant else {}),
+            **inline(build, state.diff_ids),
         }
         references = [reference.with_default_tag() for reference in build.request.references]
         image = self.services.images.insert(

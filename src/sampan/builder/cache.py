@@ -89,6 +89,25 @@ class Cache:
             )
         return Hit(diff_id, now)
 
+    def adopt(self, key: str, diff_id: str, *, size: int) -> None:
+        """Believe another engine that this is what comes of a step; what is known here stays."""
+        now = time.time_ns()
+        with self._database.transaction(durable=False) as cursor:
+            cursor.execute(
+                "INSERT OR IGNORE INTO build_cache (key, diff_id, size, description, kind, created_ns, used_ns, uses) "
+                "VALUES (?, ?, ?, 'imported', ?, ?, ?, 0)",
+                (key, diff_id, size, REGULAR, now, now),
+            )
+
+    def layers_of(self, keys: Sequence[str]) -> dict[str, str]:
+        """key → layer of those keys that are known."""
+        found = {}
+        for key in keys:
+            rows = self._database.query("SELECT diff_id FROM build_cache WHERE key = ?", (key,))
+            if rows:
+                found[key] = str(rows[0]["diff_id"])
+        return found
+
     def keeps(self, diff_id: str) -> bool:
         """Whether a row needs this layer."""
         return bool(self._database.query("SELECT 1 FROM build_cache WHERE diff_id = ? LIMIT 1", (diff_id,)))

@@ -34,6 +34,7 @@ class BuildRequest:
     limits: HostConfig = field(default_factory=HostConfig)
     contexts: Mapping[str, str] = field(default_factory=dict)
     cache_from: tuple[str, ...] = ()
+    cache_to: Reference | None = None
     secrets: Mapping[str, bytes] = field(default_factory=dict)
     entitlements: frozenset[str] = frozenset()
     has_context: bool = True

@@ -104,6 +104,7 @@ def wanted(call: Call) -> BuildRequest:
         no_cache_stages=tuple(given.texts_of("nocachefilter")),
         contexts={name: value or "" for name, value in given.map_of("contexts").items()},
         entitlements=frozenset(given.texts_of("allow")),
+        cache_to=parse_reference(call.text("cacheto")) if call.text("cacheto") else None,
         cache_from=tuple(given.texts_of("cachefrom")),
         credentials=decode_config_header(call.request.headers.get("X-Registry-Config", "")),
         has_context=not call.text("remote"),

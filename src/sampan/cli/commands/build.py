@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 
 from sampan.cli.building.inputs import arguments_of, pairs_of, secrets_of, size_of, ulimits_of
+from sampan.cli.building.outputs import cache_sources, cache_target, words_of, write_cache, write_outputs
 from sampan.cli.building.view import WAYS, View
 from sampan.cli.command import Call, Command, Failure
 from sampan.cli.flags import LIST, SWITCH, TEXT, Flag
@@ -33,6 +34,11 @@ def run(call: Call) -> int:
     view = View(call.out, way, shutil.get_terminal_size().columns)
     query = query_of(call)
     query["events"] = "1" if view.wants_events else "0"
+    for text in options["output"]:
+        words_of(text)  # before anything is built
+    cache = cache_target(call)
+    if cache[1]:
+        query["cacheto"] = cache[1]
     context, body = source_of(call, query)
     secrets = secrets_of(options["secret"])
     if secrets:
@@ -42,6 +48,8 @@ def run(call: Call) -> int:
     response = call.engine.send("POST", "/build", query, data=body)
     view.follow(values(response))
     tell_of_large(call, context)
+    write_outputs(call, view.image_id, options["tag"])
+    write_cache(call, cache)
     finish(call, view)
     return 0
 
@@ -59,12 +67,15 @@ def query_of(call: Call) -> dict[str, str | list[str]]:
     for flag, parameter in (("no-cache", "nocache"), ("pull", "pull"), ("squash", "squash")):
         if options[flag]:
             query[parameter] = "1"
+    arguments = arguments_of(options["build-arg"])
+    if cache_target(call)[0] == "inline":
+        arguments["BUILDKIT_INLINE_CACHE"] = "1"
     for parameter, value in (
-        ("buildargs", arguments_of(options["build-arg"])),
+        ("buildargs", arguments),
         ("labels", pairs_of(options["label"], "label")),
         ("contexts", pairs_of(options["build-context"], "build-context")),
         ("ulimits", ulimits_of(options["ulimit"])),
-        ("cachefrom", options["cache-from"]),
+        ("cachefrom", cache_sources(call)),
         ("nocachefilter", [name for text in options["no-cache-filter"] for name in text.split(",")]),
         ("allow", options["allow"]),
     ):
@@ -201,7 +212,8 @@ COMMAND = Command(
         Flag("allow", LIST, "Allow what a Dockerfile may not do by itself (network.host, security.insecure)"),
         Flag("build-arg", LIST, "Set build-time variables"),
         Flag("build-context", LIST, "Additional build contexts (e.g., name=docker-image://image)"),
-        Flag("cache-from", LIST, "Images to consider as cache sources"),
+        Flag("cache-from", LIST, "Images to consider as cache sources (also type=local,src=PATH)"),
+        Flag("cache-to", LIST, "Where the cache goes (type=inline, type=registry,ref=NAME or type=local,dest=PATH)"),
         Flag("call", TEXT, 'Set method for evaluating build ("check")'),
         Flag("cgroup-parent", TEXT, 'Set the parent cgroup for the "RUN" instructions during build'),
         Flag("check", SWITCH, 'Shorthand for "--call=check"'),
@@ -212,9 +224,12 @@ COMMAND = Command(
         Flag("network", TEXT, 'Set the networking mode for the "RUN" instructions during build'),
         Flag("no-cache", SWITCH, "Do not use cache when building the image"),
         Flag("no-cache-filter", LIST, "Do not cache specified stages"),
+        Flag("load", SWITCH, "The image is in the engine anyway", hidden=True),
+        Flag("output", LIST, 'Output destination (format: "type=local,dest=path")', short="o"),
         Flag("platform", TEXT, "Set target platform for build"),
         Flag("progress", TEXT, 'Set type of progress output ("auto", "plain", "tty", "json")', default="auto"),
         Flag("pull", SWITCH, "Always attempt to pull all referenced images"),
+        Flag("push", SWITCH, "Send the image to the registry of its name"),
         Flag("quiet", SWITCH, "Suppress the build output and print image ID on success", short="q"),
         Flag("secret", LIST, 'Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")'),
         Flag("shm-size", TEXT, "Shared memory size for build containers"),
