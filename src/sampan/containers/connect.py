@@ -65,9 +65,11 @@ def check(engine: Engine, container: Container, network: Network, settings: Endp
         raise InvalidRequest(
             "container cannot be connected to multiple networks with one of the networks in private (none) mode"
         )
-    if network.name in container.networks and (
-        container.state.is_running or not engine.networks.driver(network).has_addresses
-    ):
+    # Not by the row of one that runs: a connect that was cut by a crash has written that, and nothing else.
+    is_there = network.name in (
+        engine.networks.endpoints(container.id) if container.state.is_running else container.networks
+    )
+    if is_there and (container.state.is_running or not engine.networks.driver(network).has_addresses):
         raise Forbidden(f"endpoint with name {container.name} already exists in network {network.name}")
     try:
         engine.networks.check(network.name, networking.wishes(container, settings))

@@ -59,9 +59,12 @@ def paths(directory: Path) -> dict[str, str]:
 
 
 def joined(engine: Engine, container: Container, endpoint: Endpoint) -> None:
-    """A running container has come to one more network: its address there goes into its /etc/hosts."""
+    """A running container has come to one more network: its address there is to be in its /etc/hosts."""
     lines = _own_lines(_own_names(container), [endpoint])
-    _edit(engine.directory(container.id) / "hosts", lambda text: text + "".join(lines))
+    _edit(
+        engine.directory(container.id) / "hosts",
+        lambda text: text + "".join(line for line in lines if line not in text.splitlines(keepends=True)),
+    )
 
 
 def left(engine: Engine, container: Container, endpoint: Endpoint) -> None:

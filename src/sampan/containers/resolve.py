@@ -105,6 +105,8 @@ async def keep(engine: Engine, container_id: str, process: Process) -> None:
 async def take_up(engine: Engine, container: Container, process: Process) -> None:
     """Answer again for a container that went on while no daemon ran: on the sockets that its shim kept."""
     announce(engine, container)
+    for endpoint in engine.networks.endpoints(container.id).values():
+        files.joined(engine, container, endpoint)  # a connect may have been cut before it came to that
     sitting = seats(engine, container)
     if not sitting:
         return
