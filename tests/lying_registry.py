@@ -184,6 +184,16 @@ def layer(*sizes: int, seed: int = 0) -> bytes:
     return output.getvalue()
 
 
+def tar_of(data: bytes) -> bytes:
+    """A tar of one file."""
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w") as tar:
+        member = tarfile.TarInfo("data")
+        member.size = len(data)
+        tar.addfile(member, io.BytesIO(data))
+    return output.getvalue()
+
+
 def missing(code: str) -> web.Response:
     """A 404 with an error code of the distribution spec."""
     body = {"errors": [{"code": code, "message": code.lower().replace("_", " ")}]}

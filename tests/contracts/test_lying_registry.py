@@ -7,6 +7,7 @@ import asyncio
 import gzip
 import io
 import json
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 import zstandard
 from aiohttp import web
 
-from lying_registry import IMPATIENT, PATIENT, LyingRegistry, Puller, layer, lying_registry, missing, within
+from lying_registry import IMPATIENT, PATIENT, LyingRegistry, Puller, layer, lying_registry, missing, tar_of, within
 from sampan.errors import SampanError
 from sampan.images.importing import import_tar
 from sampan.images.tag import tag as tag_image
@@ -884,6 +885,47 @@ def test_what_a_registry_has_is_described_and_searched(tmp_path: Path) -> None:
     within(SECONDS, story())
 
 
+def test_a_registry_that_takes_nothing_is_left(tmp_path: Path) -> None:
+    """D11: an upload that does not move is an error within a bound, not a hang."""
+
+    async def story() -> None:
+        async with stage(tmp_path, patience=IMPATIENT, attempts=1) as (registry, puller):
+            noise = random.Random(1).randbytes(16 << 20)  # more than the kernel keeps for a reader that is asleep
+            import_tar(puller.store, io.BytesIO(tar_of(noise)), parse_reference(f"{registry.host}/app:1"))
+
+            async def deaf(request: web.Request) -> web.StreamResponse:
+                await asyncio.sleep(30)
+                return web.Response(status=202)
+
+            registry.answers["PATCH", "/v2/app/blobs/uploads/0"] = deaf
+            with pytest.raises(SampanError, match=r"nothing moves any more|did not answer in time"):
+                await puller.distribution.push(f"{registry.host}/app", "1", ANONYMOUS, puller.told.append)
+            assert registry.manifests == {}
+
+    within(SECONDS, story())
+
+
+def test_a_document_is_asked_for_again_when_the_server_stumbles(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with stage(tmp_path) as (registry, puller):
+            registry.add_image("app", "1", [layer()])
+            stumbles = iter(range(4))
+
+            def guard(request: web.Request) -> web.Response | None:
+                is_document = "/manifests/" in request.path or (request.method == "GET" and "/blobs/" in request.path)
+                if is_document and next(stumbles, 1) % 2 == 0:
+                    return web.Response(status=502)
+                return None
+
+            registry.guard = guard
+            await pull(registry, puller)
+            stumbles = iter(range(4))
+            await puller.distribution.push(f"{registry.host}/app", "1", ANONYMOUS, puller.told.append)
+            assert len(registry.asked("PUT", "/manifests/")) == 2
+
+    within(SECONDS, story())
+
+
 def test_errors_of_a_registry_become_dockers_sentences(tmp_path: Path) -> None:
     async def story() -> None:
         async with stage(tmp_path) as (registry, puller):
@@ -891,18 +933,19 @@ def test_errors_of_a_registry_become_dockers_sentences(tmp_path: Path) -> None:
             assert await refused(registry, puller) == (
                 f"manifest for {name}:1 not found: manifest unknown: manifest unknown"
             )
-            for answer, sentence in (
-                (missing("NAME_UNKNOWN"), f"repository {name} not found: name unknown: name unknown"),
-                (web.Response(status=403), f"pull access denied for {name}, repository does not exist or may require"),
-                (web.Response(status=500), "received unexpected HTTP status: 500 Internal Server Error"),
-                (
-                    web.Response(status=401, headers={"WWW-Authenticate": "Basic"}),
-                    f'Head "{registry.url}{MANIFEST}": no basic auth credentials',
-                ),
+            basic = {"WWW-Authenticate": "Basic"}
+            denied = f"pull access denied for {name}, repository does not exist or may require"
+            for status, headers, sentence in (
+                (404, {}, f"repository {name} not found: name unknown: name unknown"),
+                (403, {}, denied),
+                (500, {}, "received unexpected HTTP status: 500 Internal Server Error"),
+                (401, basic, f'Head "{registry.url}{MANIFEST}": no basic auth credentials'),
             ):
 
-                async def lie(request: web.Request, answer: web.Response = answer) -> web.StreamResponse:
-                    return answer
+                async def lie(
+                    request: web.Request, status: int = status, headers: dict[str, str] = headers
+                ) -> web.StreamResponse:
+                    return missing("NAME_UNKNOWN") if status == 404 else web.Response(status=status, headers=headers)
 
                 registry.answers["GET", MANIFEST] = lie
                 assert (await refused(registry, puller)).startswith(sentence)

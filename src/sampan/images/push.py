@@ -10,6 +10,7 @@ dockerd writes it. It comes last: until then the registry shows nothing.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from sampan.registry.client import Registries
 from sampan.registry.credentials import Credentials
 from sampan.registry.failure import RegistryError
 from sampan.registry.repository import Repository
+from sampan.registry.retry import pause, repeated
 from sampan.registry.settings import Settings
 from sampan.registry.upload import mount, put_blob, put_manifest, put_stream
 
@@ -96,7 +98,7 @@ async def push(
         await _config(pushing, image)
         descriptors = [_descriptor(blobs[layer.diff_id]) for layer in layers]
         media_type, data = await asyncio.to_thread(_manifest, store, image, descriptors)
-        await put_manifest(target, reference.tag, media_type, data)
+        await repeated(target.access, partial(put_manifest, target, reference.tag, media_type, data))
         digest = digest_of(data)
         await asyncio.to_thread(_remember, store, image, reference, digest, list(blobs.values()))
     emit({"status": f"{reference.tag}: digest: {digest} size: {len(data)}"})
@@ -238,16 +240,19 @@ async def _metered(pieces: Any, meter: Meter, measure: Callable[[], int] | None 
 
 
 async def _wait(pushing: Pushing, diff_id: Digest, attempt: int, error: RegistryError) -> None:
-    patience = pushing.settings.patience
-    seconds = min(max(patience.retry_base * 2 ** (attempt - 1), error.wait_seconds), patience.retry_most)
+    seconds = pause(pushing.target.access, attempt, error.wait_seconds)
     pushing.emit(status(f"Retrying in {max(1, round(seconds))} seconds", diff_id))
     await asyncio.sleep(seconds)
 
 
 async def _config(pushing: Pushing, image: Image) -> None:
-    data = image.config.data
-    if await pushing.target.has_blob(image.id) is None:
-        await put_blob(pushing.target, image.id, len(data), _once(data))
+    data, target = image.config.data, pushing.target
+
+    async def put() -> None:
+        if await target.has_blob(image.id) is None:
+            await put_blob(target, image.id, len(data), _once(data))
+
+    await repeated(target.access, put)
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

@@ -61,7 +61,7 @@ class Compression:
 def file_pieces(path: Path) -> Iterator[bytes]:
     """A file's bytes as they are."""
     with path.open("rb", buffering=0) as file:
-        while data := file.read(READ_BYTES):
+        while data := file.read(SEND_BYTES):
             yield data
 
 

@@ -9,6 +9,7 @@ D05, D12). The manifest always comes from the repository that was asked for: wha
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sampan.errors import InvalidRequest, NotFound, SampanError
 from sampan.oci.descriptor import Descriptor
@@ -20,6 +21,7 @@ from sampan.oci.reference import Reference
 from sampan.registry.auth import NoCredentials, Unauthorized
 from sampan.registry.failure import Absent, Denied, RegistryError
 from sampan.registry.repository import Document, Repository
+from sampan.registry.retry import repeated
 
 MAX_DEPTH = 4
 
@@ -42,7 +44,8 @@ async def find(sources: Sequence[Repository], reference: Reference) -> tuple[Doc
     """The document that a name means, and who can be asked for what it names. Raises SampanError in dockerd's words."""
     for position, source in enumerate(sources):
         try:
-            document = await source.manifest(reference.digest or reference.with_default_tag().tag)
+            wanted = reference.digest or reference.with_default_tag().tag
+            document = await repeated(source.access, partial(source.manifest, wanted))
             return document, tuple(sources[position:])
         except SampanError as error:
             # A mirror may lack it, or be away; what the registry itself says is the answer.
@@ -76,7 +79,7 @@ async def fetch_blob(sources: Sequence[Repository], descriptor: Descriptor) -> b
             return await source.blob(descriptor.digest, descriptor.size)
         except SampanError:  # a mirror's trouble is nobody's; the registry itself is asked last
             continue
-    return await sources[-1].blob(descriptor.digest, descriptor.size)
+    return await repeated(sources[-1].access, partial(sources[-1].blob, descriptor.digest, descriptor.size))
 
 
 async def all_tags(sources: Sequence[Repository]) -> list[str]:

@@ -19,11 +19,15 @@ _REASONS = {111: "connection refused", 113: "no route to host", 101: "network is
 
 
 class RegistryError(SampanError):
-    """The registry failed, or cannot be reached. `passes`: the same request may work in a moment."""
+    """The registry failed, or cannot be reached.
 
-    def __init__(self, sentence: str, *, passes: bool = False, wait_seconds: float = 0) -> None:
+    `passes`: the same request may work in a moment. `is_limit`: it was one too many, `wait_seconds` are asked for.
+    """
+
+    def __init__(self, sentence: str, *, passes: bool = False, is_limit: bool = False, wait_seconds: float = 0) -> None:
         super().__init__(sentence)
         self.passes = passes
+        self.is_limit = is_limit
         self.wait_seconds = wait_seconds
 
 
@@ -65,7 +69,7 @@ def _limited(sentence: str, retry_after: str, limit: str) -> RegistryError:
         text += f" (the registry's limit: {limit[:80]})"
     text += f"; it asks to wait {wait:.0f} seconds" if wait else ""
     text += ". Logging in raises the limit of most registries"
-    return RegistryError(text, passes=True, wait_seconds=wait)
+    return RegistryError(text, passes=True, is_limit=True, wait_seconds=wait)
 
 
 def _first_error(body: bytes) -> tuple[str, str]:

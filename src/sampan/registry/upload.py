@@ -8,7 +8,9 @@
 Where an upload goes on is the server's choice (`Location`); the grant only goes along to the server's own origin.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from urllib.parse import urlencode, urljoin
 
 import aiohttp
@@ -40,15 +42,17 @@ async def put_blob(repository: Repository, digest: Digest, size: int, pieces: As
     location = await _begin(repository)
     target = f"{location}{'&' if '?' in location else '?'}{urlencode({'digest': digest})}"
     headers = {**_OCTETS, "Content-Length": str(size)}
-    async with repository.access.request("PUT", target, headers=headers, body=pieces, accepts=(201, 204)) as response:
-        _check(response, digest)
+    async with _moving(repository.access, pieces) as body:
+        async with repository.access.request("PUT", target, headers=headers, body=body, accepts=(201, 204)) as response:
+            _check(response, digest)
 
 
 async def put_stream(repository: Repository, pieces: AsyncIterator[bytes], digested: Digested) -> None:
     """Upload what `pieces` makes; `digested` says what it was, once it has ended. Raises SampanError."""
     location = await _begin(repository)
-    async with repository.access.request("PATCH", location, headers=_OCTETS, body=pieces, accepts=(202,)) as response:
-        location = _location(response)
+    async with _moving(repository.access, pieces) as body:
+        async with repository.access.request("PATCH", location, headers=_OCTETS, body=body, accepts=(202,)) as response:
+            location = _location(response, repository.access)
     digest = await digested()
     target = f"{location}{'&' if '?' in location else '?'}{urlencode({'digest': digest})}"
     headers = {**_OCTETS, "Content-Length": "0"}
@@ -63,6 +67,24 @@ async def put_manifest(repository: Repository, reference: str, media_type: str, 
         accepts=(201, 202),
     ) as response:  # fmt: skip
         _check(response, digest_of(data))
+
+
+@asynccontextmanager
+async def _moving(access: Access, pieces: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The pieces, while the server takes one after the other. Raises RegistryError when it stops taking them."""
+    loop, seconds = asyncio.get_running_loop(), access.transport.settings.patience.idle
+    try:
+        async with asyncio.timeout(seconds) as clock:
+
+            async def watched() -> AsyncIterator[bytes]:
+                async for piece in pieces:
+                    clock.reschedule(loop.time() + seconds)
+                    yield piece
+                clock.reschedule(None)  # from here on the connection's own limit for answers counts
+
+            yield watched()
+    except TimeoutError:
+        raise RegistryError("the registry does not take the blob: nothing moves any more", passes=True) from None
 
 
 async def _begin(repository: Repository) -> str:
