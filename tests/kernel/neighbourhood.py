@@ -165,10 +165,9 @@ class Neighbourhood:
         eventually(lambda: set(self.interfaces()) <= kept, 5)
         found = [name for name in self.interfaces() if name not in kept]
         own = ("bridges", "own", "masquerade4", "masquerade6", "closed")
-        for made in (*SETS, *PORT_SETS):
-            if made.name not in own and (left := self.elements(made.name)):
-                found.append(f"{made.name}: {left}")
-        return found
+        names = [made.name for made in (*SETS, *PORT_SETS) if made.name not in own]
+        eventually(lambda: not any(map(self.elements, names)), 5)
+        return found + [f"{name}: {left}" for name in names if (left := self.elements(name))]
 
     def close(self) -> None:
         """End it all."""
@@ -249,6 +248,7 @@ def dial(place: int, address: str, port: int, *, seconds: float = SECONDS) -> st
     def work() -> str:
         try:
             with socket.create_connection((address, port), timeout=seconds) as connection:
+                connection.settimeout(20)  # who was let in is answered, however busy the machine
                 heard = b""
                 while data := connection.recv(1024):
                     heard += data

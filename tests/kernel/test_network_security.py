@@ -98,7 +98,7 @@ def test_flushed_rules_come_back(networked: Neighbourhood) -> None:
         ("delete", "table", "bridge", "sampan"),
     ):
         networked.nft(*command)
-        assert eventually(lambda: sorted(networked.nft("list", "ruleset")) == sorted(before), 2), command
+        assert eventually(lambda: sorted(networked.nft("list", "ruleset")) == sorted(before), 5), command
         assert networked.ask(networked.neighbour, HOST, 8080)
         assert not networked.ask(networked.neighbour, networked.address("web"), 80)
 

@@ -205,13 +205,22 @@ class Bridge:
     ) -> None:
         """Unpublish at once, and pull the cable; in the background where its other end is going anyway."""
         await self._proxies.serve(endpoint.id, [])
+        owner = f"endpoint {endpoint.id}"
+        read = options.read(network.id, network.options, internal=network.internal)
 
         def unpublish() -> None:
-            self._firewall.own(f"endpoint {endpoint.id}", ())
+            self._firewall.own(owner, pins(endpoint, read))
             publish.forget_flows(endpoint)
 
-        await asyncio.to_thread(unpublish)
-        unplugging = asyncio.ensure_future(asyncio.to_thread(_unplug, endpoint))
+        def unplug() -> None:
+            # What the cable may say is limited as long as it is there: another container may be in that namespace.
+            limits.remove(endpoint)
+            endpoints.unplug(endpoint.host_interface)
+            self._firewall.own(owner, ())
+
+        if endpoint.ports:
+            await asyncio.to_thread(unpublish)
+        unplugging = asyncio.ensure_future(asyncio.to_thread(unplug))
         if not gone:
             await unplugging
             return
@@ -307,11 +316,6 @@ class namespace_of:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
-
-
-def _unplug(endpoint: Endpoint) -> None:
-    limits.remove(endpoint)
-    endpoints.unplug(endpoint.host_interface)
 
 
 def _gateways(network: Network, read: BridgeOptions) -> list[str]:
