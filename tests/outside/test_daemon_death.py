@@ -1,5 +1,6 @@
 """Does a container notice when the daemon is killed, or anything else dies that is not the container?"""
 
+import json
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import pytest
 
 from engine import Engine, cgroups, eventually, mounts_below, processes
 from expect import IMAGE
+from rawhttp import call
 
 COUNT = 20
 # Lines are numbered, so that a missing, doubled or reordered one shows.
@@ -69,6 +71,27 @@ def test_what_ends_while_the_daemon_is_away_is_known(own_engine: Engine) -> None
     assert inspect(engine, "ends", "{{.State.Status}} {{.State.ExitCode}} {{.State.Running}}") == "exited 9 false"
     assert engine.docker("logs", "ends").stdout == "last words\n"
     assert engine.docker("start", "-a", "ends").code == 9
+
+
+def test_who_waits_for_an_exec_learns_how_it_ended(own_engine: Engine) -> None:
+    """One ends after the daemon has come back, one while it is away."""
+    engine = own_engine
+    start(engine, "host", "sleep", "1000")
+    late = engine.spawn("exec", "-i", "host", "sh", "-c", "echo here; read line; echo $line; exit 9")
+    gone = engine.spawn("exec", "host", "sh", "-c", "echo here; while [ ! -e /go ]; do sleep 0.05; done; exit 8")
+    assert all(client.stdout and client.stdout.readline() == b"here\n" for client in (late, gone))
+    assert late.stdin
+    identities = json.loads(inspect(engine, "host", "{{json .ExecIDs}}"))
+    pid = int(inspect(engine, "host", "{{.State.Pid}}"))
+    engine.kill()
+    Path(f"/proc/{pid}/root/go").touch()
+    assert gone.stdout and gone.stdout.read() == b""  # it has ended: its client sees the end of the stream
+    engine.start()
+    assert late.communicate(b"words\n", timeout=20)[0] == b"words\n"
+    assert late.returncode == 9
+    codes = {call(engine.socket, "GET", f"/exec/{identity}/json").json()["ExitCode"] for identity in identities}
+    assert codes == {8, 9}
+    gone.communicate(timeout=20)
 
 
 def test_run_rm_is_kept_by_the_engine(own_engine: Engine) -> None:

@@ -1,7 +1,8 @@
 """How is a further process run in a running container?
 
-Created first, started later, as the API has it; execs live in memory only, and end with their container. An exec gets
-the container's capabilities, seccomp filter and environment, never more, unless it is asked for --privileged.
+Created first, started later, as the API has it; execs live in memory, those that were started in the shim's, too, where
+the next daemon finds them, and end with their container. An exec gets the container's capabilities, seccomp filter and
+environment, never more, unless it is asked for --privileged.
 """
 
 import asyncio
@@ -9,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from sampan.containers import names, security, spec, spec_process
 from sampan.containers.capabilities import chosen
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, after
 from sampan.containers.model import Container
-from sampan.containers.needs import ExecProcess
-from sampan.errors import Conflict, InvalidRequest, NotFound
+from sampan.containers.needs import ExecProcess, Process
+from sampan.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from sampan.runtime.status import StartFailed
 from sampan.runtime.streams import Stdio, Stream
 from sampan.wire.exec import ExecCreate
@@ -107,9 +110,8 @@ async def start(
         columns=columns,
     )
     try:
-        wanted.process = await process.exec(
-            exec_id, oci_process(engine, container, request), stdio=stdio, streams=streams
-        )
+        plan, note = oci_process(engine, container, request), msgspec.to_builtins(request)
+        wanted.process = await process.exec(exec_id, plan, stdio=stdio, streams=streams, note=note)
     except StartFailed as error:
         wanted.exit_code = error.exit_code if error.exit_code in (126, 127) else NOT_RUN
         raise sentence(error) from None
@@ -119,6 +121,24 @@ async def start(
     finally:
         wanted.settled.set()
     engine.spawn(_watch(engine, wanted, wanted.process), f"watch exec {exec_id[:12]}")
+
+
+async def take_up(engine: Engine, container: Container, process: Process) -> None:
+    """Know again the execs of an earlier life of the daemon: who waits for one may ask for its exit code yet."""
+    try:
+        found = await process.joined()
+    except (Unavailable, StartFailed):
+        return  # the container ends at this moment, or its shim is of a release that did not keep them
+    for exec_id, (note, code, joined) in found.items():
+        if not note:
+            continue  # a probe of the engine's own, which nobody asks about
+        request = msgspec.convert(note, ExecCreate)
+        known = Exec(id=exec_id, container_id=container.id, request=request, was_started=True, process=joined)
+        known.exit_code = code
+        known.settled.set()
+        engine.execs[exec_id] = known
+        if code is None:
+            engine.spawn(_watch(engine, known, joined), f"watch exec {exec_id[:12]}")
 
 
 def oci_process(engine: Engine, container: Container, request: ExecCreate) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from sampan.containers import die, health, networking, remove, resolve, volumes
+from sampan.containers import die, exec, health, networking, remove, resolve, volumes
 from sampan.containers.engine import Engine
 from sampan.containers.lifecycle import Act, Status, after
 from sampan.containers.model import Container
@@ -97,13 +97,15 @@ async def _take_up(engine: Engine, container: Container, process: Process) -> No
     if not container.state.is_running or container.state.status is Status.RESTARTING:
         container = _as_started(container, process.pid, process.start_time, process.started_at)
         engine.rows.save(container)
+    engine.processes[container.id] = process
+    # First of all, so that its end is seen even if it ends while the rest is taken up, which then fails.
+    engine.spawn(die.watch(engine, container.id, process), f"watch {container.name}")
     await networking.take_up(engine, container, process.pid)
     if container.state.status is Status.RUNNING:
         await process.resume()  # a commit may have been cut while it had the container frozen
     await resolve.take_up(engine, container, process)
     volumes.begin_use(engine, container)
-    engine.processes[container.id] = process
-    engine.spawn(die.watch(engine, container.id, process), f"watch {container.name}")
+    await exec.take_up(engine, container, process)
     if container.state.status is Status.RUNNING:
         health.resume(engine, container, at_once=True)
 

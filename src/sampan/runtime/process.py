@@ -185,9 +185,18 @@ class Process:
             os.close(stream.fd)
 
     async def exec(
-        self, exec_id: str, process: Mapping[str, Any], *, stdio: Stdio, streams: Sequence[Stream] = ()
+        self,
+        exec_id: str,
+        process: Mapping[str, Any],
+        *,
+        stdio: Stdio,
+        streams: Sequence[Stream] = (),
+        note: Mapping[str, Any] | None = None,
     ) -> ExecProcess:
-        """Start another process inside. Takes over the streams' descriptors. Raises StartFailed."""
+        """Start another process inside. Takes over the streams' descriptors. Raises StartFailed.
+
+        `note` is kept by the shim, and given back by `joined` to a daemon that comes later.
+        """
         ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._execs[exec_id] = ended
         try:
@@ -195,6 +204,8 @@ class Process:
             request: Message = {"op": "exec", "exec_id": exec_id, "process": to_json(plan), "stdio": asdict(stdio)}
             if self.program:
                 request["oci"] = {name: value for name, value in process.items() if name != "annotations"}
+            if note:
+                request["note"] = dict(note)
             if streams:
                 request["stream"] = stream_to_json(streams[0])
             answer = await self.request(request, [stream.fd for stream in streams[:1]])
@@ -205,6 +216,20 @@ class Process:
             for stream in streams:
                 os.close(stream.fd)
         return ExecProcess(answer["pid"], ended)
+
+    async def joined(self) -> dict[str, tuple[Message, int | None, ExecProcess]]:
+        """Processes that joined in an earlier life of the daemon: note, exit code if it has one, and the process."""
+        found = {}
+        for exec_id, told in (await self.request({"op": "execs"}))["execs"].items():
+            ended = self._execs.get(exec_id)
+            if ended is None:
+                ended = asyncio.get_running_loop().create_future()
+                if told["code"] is None:
+                    self._execs[exec_id] = ended
+            if told["code"] is not None and not ended.done():
+                ended.set_result(told["code"])
+            found[exec_id] = (told["note"], told["code"], ExecProcess(told["pid"], ended))
+        return found
 
     async def update(self, resources: Mapping[str, Any]) -> None:
         """Change limits (OCI linux.resources) while it runs."""

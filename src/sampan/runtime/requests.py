@@ -55,6 +55,14 @@ def _state(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Me
     return {"started": shim.started, "exit": shim.exit if shim.announced else {}, "sessions": sessions}
 
 
+def _execs(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:
+    """What has joined the container, running (`code` is null) or not; with the note that came with each."""
+    running = {
+        name: {"note": session.note, "pid": session.pid, "code": None} for name, session in shim.sessions.items()
+    }
+    return {"execs": {**shim.past, **running}}
+
+
 def _attach(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Message:
     shim.attach(_stream(message, fds))
     return {}
@@ -146,6 +154,7 @@ def _exec(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Non
         close_all(fds)
         raise
     session = Session(shim.reactor, exec_id, joining.launched, stdio, stream, shim.session_ended)
+    session.note = dict(message.get("note") or {})
     shim.sessions[session.exec_id] = session
     fd = joining.fileno()
     shim.reactor.watch(fd, READ, partial(_report, shim, session, joining, fd, pipes, answer))
@@ -188,6 +197,7 @@ def _report(
 
 VERBS: dict[str, Verb] = {
     "state": _state,
+    "execs": _execs,
     "attach": _attach,
     "keep": _keep,
     "kept": _kept,

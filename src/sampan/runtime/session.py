@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from sampan.linux.pidfd import pidfd_send_signal
 from sampan.linux.pty import set_size
@@ -37,6 +38,7 @@ class Session:
         on_exit: "Callable[[Session, int], None]",
     ) -> None:
         self.exec_id = exec_id
+        self.note: dict[str, Any] = {}  # the engine's, for the one that comes next
         self._launched = launched
         self._pidfd = launched.pidfd
         self._reactor = reactor

@@ -47,6 +47,7 @@ from sampan.runtime.streams import Stdio, Stream, log_options_from_json, stream_
 SPOOL_LIMIT = 1 << 20
 FORGET_SECONDS = 5.0  # how long the shim stays for an engine that is connected but has not yet noted the exit
 DRAIN_SECONDS = 2.0
+PAST_EXECS = 64
 
 
 # Found once, in the zygote, before any shim is forked: the hierarchies are mounted when the machine starts.
@@ -75,6 +76,7 @@ class Shim:
         self.input: Input | None = None
         self.control = Control(self.reactor, directory, lambda *request: requests.handle(self, *request))
         self.sessions: dict[str, Session] = {}
+        self.past: dict[str, Message] = {}  # those that have ended, for an engine that was not there
         self.leaving: list[Session] = []  # ended, but a client has yet to take the last of the output
         self.kept: dict[str, list[int]] = {}  # descriptors held for the engine, which may be replaced by another
         self.launched: Launched | None = None
@@ -208,6 +210,9 @@ class Shim:
     def session_ended(self, session: Session, code: int) -> None:
         """A joined process has ended."""
         self.sessions.pop(session.exec_id, None)
+        self.past[session.exec_id] = {"note": session.note, "pid": 0, "code": code}
+        for exec_id in list(self.past)[:-PAST_EXECS]:
+            del self.past[exec_id]
         self.leaving = [left for left in (*self.leaving, session) if left.has_client]
         self.control.tell({"event": "exec_exit", "exec_id": session.exec_id, "code": code})
 

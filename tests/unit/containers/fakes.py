@@ -161,12 +161,21 @@ class Process:
         self.streams.append(stream)
 
     async def exec(
-        self, exec_id: str, process: Mapping[str, Any], *, stdio: Stdio, streams: Sequence[Stream] = ()
+        self,
+        exec_id: str,
+        process: Mapping[str, Any],
+        *,
+        stdio: Stdio,
+        streams: Sequence[Stream] = (),
+        note: Mapping[str, Any] | None = None,
     ) -> ExecProcess:
         if process["args"] == ["nope"]:
             raise StartFailed('exec: "nope": executable file not found in $PATH: unknown', 127)
         self.execs[exec_id] = ExecProcess(4242, asyncio.get_running_loop().create_future())
         return self.execs[exec_id]
+
+    async def joined(self) -> Mapping[str, tuple[dict[str, Any], int | None, ExecProcess]]:
+        return {}
 
     async def update(self, resources: Mapping[str, Any]) -> None:
         self.updates.append(resources)
