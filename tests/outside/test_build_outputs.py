@@ -57,6 +57,13 @@ def test_outputs_and_caches(own_engine: Engine, tmp_path: Path) -> None:
     assert again.code == 0, again.stderr
     assert (again.stdout.count("Using cache"), again.stdout.count("Running in")) == (4, 0), again.stdout
     own_engine.docker("rmi", "-f", "made")
+    (context / "Dockerfile").write_text(f"FROM {IMAGE}\nRUN false\n")
+    assert own_engine.sampan("build", "-q", "-t", "bad", str(context)).code == 1
+    listed = own_engine.sampan("builder", "history", "--format", "{{.Name}} {{.Status}} {{.Steps}}").stdout.splitlines()
+    assert listed == [
+        "bad:latest Error 2 (0 cached)", "made:latest Completed 6 (4 cached)", "flat:latest Completed 6 (4 cached)",
+        "made:latest Completed 6 (0 cached)",
+    ]  # fmt: skip
 
 
 def test_the_same_input_gives_the_same_bytes(own_engine: Engine, tmp_path: Path) -> None:

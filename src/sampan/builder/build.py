@@ -18,6 +18,7 @@ from sampan.builder.cache import Cache, Hit
 from sampan.builder.context import Kept, Workspace, Workspaces
 from sampan.builder.dockerfile.instructions import Instruction
 from sampan.builder.flights import Flights
+from sampan.builder.history import Record
 from sampan.builder.layer import EPOCH_NAME
 from sampan.builder.mount_cache import MountCaches
 from sampan.builder.needs import Layers, Pull, Snapshots, Steps
@@ -83,6 +84,7 @@ class Build:
     preparing: asyncio.Lock = field(default_factory=asyncio.Lock)
     stages: "Stages | None" = None
     is_cancelled: bool = False
+    record: Record = field(default_factory=lambda: Record(""))
 
     @property
     def epoch_ns(self) -> int | None:
@@ -165,6 +167,7 @@ class Build:
         if hit is None or not self.lease.keep_layer(hit.diff_id):
             return None
         self.used_keys.append(key)
+        self.record.cached += 1
         return hit
 
     def note(self, key: str, diff_id: str, description: str) -> Hit:

@@ -9,12 +9,15 @@ from functools import partial
 from typing import Any
 
 from sampan.builder.build import Build, Services
-from sampan.builder.cache import SCHEMA, Cache
+from sampan.builder.cache import SCHEMA as CACHE_SCHEMA
+from sampan.builder.cache import Cache, mount_record
 from sampan.builder.cache_image import export, inline, take_caches
 from sampan.builder.check import check
 from sampan.builder.context import Kept, Workspace, read_dockerfile, without_ignored
 from sampan.builder.dockerfile.stages import Dockerfile, parse_dockerfile
 from sampan.builder.graph import global_arguments, plan
+from sampan.builder.history import SCHEMA as HISTORY_SCHEMA
+from sampan.builder.history import History
 from sampan.builder.inputs import Inputs
 from sampan.builder.remote import remote_context
 from sampan.builder.report import Report
@@ -22,6 +25,7 @@ from sampan.builder.request import BuildRequest
 from sampan.builder.solve import Solver
 from sampan.builder.squash import squashed
 from sampan.builder.state import PROXIES, State, platform_arguments
+from sampan.db import Database
 from sampan.errors import InvalidRequest
 from sampan.events import Events
 from sampan.images.image import Image
@@ -34,6 +38,10 @@ from sampan.wire.filters import Filters
 __all__ = ["SCHEMA", "Builder", "Cache"]
 
 log = logging.getLogger(__name__)
+SCHEMA = CACHE_SCHEMA + HISTORY_SCHEMA
+# As dockerd: a tenth of the disk, but never so little that nothing is worth keeping.
+KEEP_PART_OF_DISK = 10
+KEEP_BYTES_MIN = 2 << 30
 PREDEFINED = frozenset(PROXIES) | {
     "SOURCE_DATE_EPOCH", "BUILDKIT_INLINE_CACHE", "BUILDKIT_SYNTAX", "BUILDKIT_CACHE_MOUNT_NS",
     "BUILDKIT_MULTI_PLATFORM",
@@ -44,8 +52,9 @@ PREDEFINED = frozenset(PROXIES) | {
 class Builder:
     """The builds of one engine."""
 
-    def __init__(self, services: Services, events: Events | None = None) -> None:
+    def __init__(self, services: Services, database: Database, events: Events | None = None) -> None:
         self.services = services
+        self.history = History(database)
         self.inputs = Inputs()
         self._events = events
 
@@ -56,14 +65,17 @@ class Builder:
         Nothing is kept of a build that fails but its finished steps.
         """
         async with AsyncExitStack() as held:
+            name = request.references[0].familiar if request.references else ""
+            record = held.enter_context(self.history.record(name, request.target))
             workspace = held.enter_context(self.services.workspaces.workspace())
             lease = held.enter_context(self.services.images.lease())
             if request.remote:
                 request, context = await remote_context(request, workspace)
             kept, dockerfile = await asyncio.to_thread(_receive, request, workspace, context)
             build = Build(
-                services=self.services, request=request, report=report, workspace=workspace, lease=lease, context=kept
-            )
+                services=self.services, request=request, report=report, workspace=workspace, lease=lease, context=kept,
+                record=record,
+            )  # fmt: skip
             for sentence in await take_caches(build):
                 await report.tell(sentence)
             state = await self._solve(build, dockerfile)
@@ -73,8 +85,17 @@ class Builder:
             await asyncio.to_thread(self.services.cache.used, build.used_keys)
             if request.cache_to is not None:
                 await build.in_thread(partial(export, build, request.cache_to, state.platform))
+            record.image = image.id
             await self._tell(build, image, dockerfile)
-            return image
+        await asyncio.to_thread(self._bound_the_cache)
+        return image
+
+    def _bound_the_cache(self) -> None:
+        """Forget the steps that were not used for the longest time, when all together take too much of the disk."""
+        limit = max(KEEP_BYTES_MIN, self.services.workspaces.disk_bytes() // KEEP_PART_OF_DISK)
+        if self.services.cache.bytes() > limit:
+            _, layers, _ = self.services.cache.prune(Filters(), everything=True, keep_bytes=limit)
+            self.services.images.collect(layers, ())
 
     async def check(self, request: BuildRequest, context: Source | None) -> Sequence[Mapping[str, Any]]:
         """Look at a Dockerfile and build nothing; the warnings. Raises InvalidRequest with the place."""
@@ -91,6 +112,7 @@ class Builder:
         predefined |= {name: value for name in PREDEFINED if (value := request.arguments.get(name)) is not None}
         variables = global_arguments(dockerfile, request.arguments, predefined)
         target = plan(dockerfile, request.target, variables)
+        build.record.steps = target.steps
         solver = Solver(build, target, variables)
         try:
             return await solver.solve()
@@ -143,7 +165,8 @@ class Builder:
 
     def records(self) -> list[dict[str, Any]]:
         """`BuildCache` of `GET /system/df`."""
-        return self.services.cache.records()
+        caches = self.services.mount_caches.sizes().items()
+        return [*self.services.cache.records(), *(mount_record(name, size) for name, size in caches)]
 
     def prune(self, filters: Filters, *, everything: bool, keep_bytes: int = 0) -> dict[str, Any]:
         """`POST /build/prune`. Raises InvalidRequest."""

@@ -112,6 +112,11 @@ class Cache:
         """Whether a row needs this layer."""
         return bool(self._database.query("SELECT 1 FROM build_cache WHERE diff_id = ? LIMIT 1", (diff_id,)))
 
+    def bytes(self) -> int:
+        """The bytes of all layers that rows need, each once."""
+        found = self._database.query("SELECT SUM(size) AS size FROM (SELECT DISTINCT diff_id, size FROM build_cache)")
+        return int(found[0]["size"] or 0)
+
     def records(self) -> list[dict[str, Any]]:
         """`BuildCache` of `GET /system/df`, the latest first."""
         in_images = {row["diff_id"] for row in self._database.query("SELECT DISTINCT diff_id FROM image_layers")}
@@ -140,6 +145,14 @@ class Cache:
         gone = [layers[record["ID"]] for record in doomed if record["ID"] in layers]
         freed = sum(record["Size"] for record in doomed if not record["Shared"])
         return [record["ID"] for record in doomed], gone, freed
+
+
+def mount_record(name: str, size: int) -> dict[str, Any]:
+    """The record of a directory of `RUN --mount=type=cache`."""
+    return {
+        "ID": name, "Parents": None, "Type": MOUNT, "Description": "cached mount", "InUse": False, "Shared": False,
+        "Size": size, "CreatedAt": rfc3339(0), "LastUsedAt": None, "UsageCount": 0,
+    }  # fmt: skip
 
 
 def _record(row: sqlite3.Row, is_shared: bool) -> dict[str, Any]:

@@ -53,6 +53,11 @@ class Workspaces:
         """Let go of the directory."""
         os.close(self._root_fd)
 
+    def disk_bytes(self) -> int:
+        """The size of the filesystem that builds are kept on."""
+        found = os.fstatvfs(self._root_fd)
+        return found.f_blocks * found.f_frsize
+
     @contextmanager
     def workspace(self) -> "Iterator[Workspace]":
         """A directory for one build, removed with all that is in it."""

@@ -157,7 +157,7 @@ def _builder(
         mount_caches=MountCaches(config.data_root / "build-cache"),
         secrets_root=config.exec_root / "secrets", pull=pull,
     )  # fmt: skip
-    return Builder(services, events)
+    return Builder(services, database, events)
 
 
 def _shown(settings: Settings) -> Mapping[str, Any]:

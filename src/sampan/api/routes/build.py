@@ -68,6 +68,11 @@ async def inputs(engine: "Engine", call: Call) -> web.StreamResponse:
     return reply.json({"Id": engine.builder.inputs.leave(body.secrets or {})}, 201)
 
 
+async def history(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`GET /build/history`, our own: the latest builds and what became of them."""
+    return reply.json(await asyncio.to_thread(engine.builder.history.list))
+
+
 async def prune(engine: "Engine", call: Call) -> web.StreamResponse:
     """`POST /build/prune`."""
     filters = call.filters()
