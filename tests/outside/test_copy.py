@@ -185,7 +185,14 @@ def test_a_container_that_does_not_run_has_files_too(docker: Docker, engine: Cli
     docker("rm", "-fv", name)
     says(docker("volume", "rm", f"{name}-v"), f"{name}-v\n")
     if OUTSIDE:
-        return  # it looks for the user's name on the host
+        return  # it looks for the user's name on the host, and sees no memory filesystems
+    memory = f"{name}-m"
+    docker(*DETACHED, "--name", memory, "--read-only", "--tmpfs", "/t", "-v", f"{name}-v:/v", IMAGE, "sleep", "1000")
+    for path, status in (("/t", 200), ("/v", 200), ("/home", 403), ("/", 403)):
+        assert put(engine, memory, path, file("a", b"here")).status == status, path
+    says(docker("exec", memory, "cat", "/t/a", "/v/a"), "herehere")
+    docker("rm", "-f", memory)
+    docker("volume", "rm", f"{name}-v")
     docker("create", "--name", name, "-u", "www", IMAGE, "true")
     assert put(engine, name, "/home", file("a", uid=5), extra="&copyUIDGID=1").status == 200
     with tarfile.open(fileobj=io.BytesIO(archive(engine, "GET", name, "/home/a").body)) as members:
@@ -347,6 +354,15 @@ def test_a_copy_that_is_cut_leaves_nothing(own_engine: Engine) -> None:
         return [pid for pid in processes(own_engine) if b"sampan:visit" in Path(f"/proc/{pid}/comm").read_bytes()]
 
     assert eventually(lambda: not visitors())
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(own_engine.socket)
+        connection.sendall(b"GET /v1.41/containers/box/archive?path=/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        assert visitors()
+        own_engine.kill()
+        assert eventually(lambda: not visitors())
+    own_engine.start()
+    says(own_engine.docker("start", "-a", "box"), "")
     says(own_engine.docker("rm", "box", timeout=10), "box\n")
     huge = bytearray(tar([file("huge", b"x")]))
     huge[124:136] = (1 << 63 - 1).to_bytes(12, "big")
