@@ -32,8 +32,9 @@ from sampan.oci.mount import Rootfs
 from sampan.runtime import oci_spec, starter, zygote_process
 from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.channel import Channel
+from sampan.runtime.host_mounts import from_host
 from sampan.runtime.oci_delete import delete
-from sampan.runtime.plan import Hooks
+from sampan.runtime.plan import Hooks, MountPlan
 from sampan.runtime.plan_mounts import plan_mount
 from sampan.runtime.planner import Machine, plan_container
 from sampan.runtime.process import ExecProcess, Process, exit_status, sized
@@ -58,6 +59,7 @@ class Runtime:
         self._cgroup_parent = cgroup_parent
         self._on_event = on_event
         self._zygote: Channel | None = None
+        self._zygote_pid = 0
         self._spawning = asyncio.Lock()
         self._processes: dict[str, Process] = {}
         self.machine = Machine(
@@ -79,6 +81,7 @@ class Runtime:
         async with self._spawning:
             if self._zygote is None or self._zygote.closed:
                 zygote = await asyncio.to_thread(zygote_process.spawn)
+                self._zygote_pid = zygote.process.pid
                 self._zygote = Channel(zygote.socket, lambda message: None, zygote.reap)
             return self._zygote
 
@@ -104,6 +107,9 @@ class Runtime:
             )
             if program:
                 plan = replace(plan, hooks=Hooks())  # it runs them itself
+            else:
+                await self._have_zygote()
+                plan = replace(plan, mounts=self._from_host(plan.mounts))
             message: Message = {
                 "cgroup": plan.cgroup.path,
                 "own_pids": bool(plan.new_namespaces & CloneFlag.NEWPID),
@@ -163,6 +169,12 @@ class Runtime:
             directory.mkdir(mode=0o700, exist_ok=True)
         raise StartFailed("the processes that start containers were killed, twice")
 
+    def _from_host(self, mounts: Sequence[MountPlan]) -> tuple[MountPlan, ...]:
+        try:
+            return from_host(mounts, self._zygote_pid, str(self._root))
+        except FileNotFoundError:
+            return tuple(mounts)  # the zygote was killed just now; the next one has a fresh view
+
     def _places(self, rootfs: Rootfs) -> list[Message]:
         """The filesystems of volumes, and who may have them mounted still from before this daemon."""
         if not rootfs.places:
@@ -187,17 +199,17 @@ class Runtime:
         Or, with `pid`, that of a running container without what is mounted in it; or, if the overlay is none but the
         target of a place, that place. Raises StartFailed, Unavailable.
         """
+        zygote = await self._have_zygote()
         overlay = asdict(rootfs.overlay) if rootfs else None
         order = {
             "pid": pid,
             "overlay": overlay,
             "mounted": bool(overlay and overlay["type"]),
-            "mounts": [msgspec.to_builtins(plan_mount(dict(mount))) for mount in mounts],
+            "mounts": msgspec.to_builtins(self._from_host([plan_mount(dict(mount)) for mount in mounts])),
             "places": self._places(rootfs) if rootfs else [],
             "rootfs_path": str(self._root / "rootfs"),
         }
         shared = [asdict(mount) for mount in rootfs.shared] if rootfs else []
-        zygote = await self._have_zygote()
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
