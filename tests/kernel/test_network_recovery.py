@@ -57,6 +57,10 @@ def test_traffic_does_not_notice_that_the_daemon_dies(killed: Neighbourhood) -> 
     killed.serve("web", "-p", "8080:80")
     killed.serve("other", "--network", "mine", "--ip", "10.55.0.44", "-p", "8081:80")
     killed.docker("network", "connect", "bridge", "other")
+    # A container may have its own ideas of where the world is, such as behind a VPN.
+    killed.docker("run", "-d", "--name", "vpn", "--privileged", IMAGE, "sh", "-c",
+                  "ip route replace default dev eth0; sleep 1000")  # fmt: skip
+    eventually(lambda: "default dev eth0" in killed.docker("exec", "vpn", "ip", "r"))
     before = state(killed), {name: killed.docker("inspect", "-f", "{{json .NetworkSettings}}", name)
                              for name in ("web", "other")}  # fmt: skip
     failed: list[float] = []
@@ -83,6 +87,8 @@ def test_traffic_does_not_notice_that_the_daemon_dies(killed: Neighbourhood) -> 
     after = state(killed), {name: killed.docker("inspect", "-f", "{{json .NetworkSettings}}", name)
                             for name in ("web", "other")}  # fmt: skip
     assert after == before
+    assert "default dev eth0" in killed.docker("exec", "vpn", "ip", "r")
+    assert killed.ask(killed.host, "::1", 8080), "what the engine serves itself is served again"
     said = killed.docker("run", "--rm", "-p", "8080:80", IMAGE, "true", code=125)
     assert "port is already allocated" in said, "what it has it keeps from others"
 

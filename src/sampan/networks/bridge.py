@@ -227,16 +227,18 @@ class Bridge:
         self._ending.add(unplugging)
         unplugging.add_done_callback(self._ending.discard)
 
-    async def restore(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> None:
+    async def restore(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> bool:
         """Put back what is missing of a running container's cable; one that is whole is not touched."""
         await self.prepare(network)
         read = options.read(network.id, network.options, internal=network.internal)
         if not await asyncio.to_thread(endpoints.exists, endpoint.host_interface):
             log.warning("cable was gone and is plugged in again container=%s", endpoint.container_id)
             await self.join(network, sandbox, endpoint)
-        else:
-            held = [*pins(endpoint, read), *publish.elements(endpoint, read)]
-            await asyncio.to_thread(self._firewall.own, f"endpoint {endpoint.id}", held)
+            return True
+        held = [*pins(endpoint, read), *publish.elements(endpoint, read)]
+        await asyncio.to_thread(self._firewall.own, f"endpoint {endpoint.id}", held)
+        await self._proxies.serve(endpoint.id, publish.proxied(endpoint))
+        return False
 
     async def reconcile(self, found: Sequence[tuple[Network, Endpoint]], networks: Sequence[Network]) -> None:
         """At start-up, before anything is restored: remember every row's rules, make them so, remove stray cables."""

@@ -70,5 +70,8 @@ class Driver(Protocol):
     async def close(self) -> None:
         """The engine ends: finish what was begun, and leave everything as it is."""
 
-    async def restore(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> None:
-        """Make sure that what `join` and `lead` made is there."""
+    async def restore(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> bool:
+        """Make sure that what `join` made is there; whether it had to be made anew, and `lead` is to be asked again.
+
+        What is there is not touched: a container may have changed its own routes.
+        """

@@ -144,16 +144,19 @@ class Joins:
                 bare = Endpoint(id="", network_id=network.id, container_id=container_id)
                 self._note(driver.grant(network, bare))
         leader = self._leader(container_id)
+        remade: set[str] = set()
         for endpoint in list(self.of_container(container_id).values()):
             network = self._network(endpoint)
             if endpoint.ports:
                 leader = endpoint
                 for port in self._ports.hold_again(endpoint.ports):
                     log.warning("port taken by another program container=%s port=%s", container_id, port)
-            await self._networks.driver(network).restore(network, endpoint, sandbox)
+            if await self._networks.driver(network).restore(network, endpoint, sandbox):
+                remade.add(endpoint.id)
         if leader is not None:
             self._leaders[container_id] = leader.network_id
-            await self._lead(sandbox, leader, True)
+            if leader.id in remade:
+                await self._lead(sandbox, leader, True)
 
     def _granted(self, driver: Driver, network: Network, sandbox: Sandbox, wishes: Wishes) -> Endpoint:
         endpoint_id = secrets.token_hex(32)

@@ -121,8 +121,9 @@ class Macvlan:
     async def reconcile(self, found: Sequence[tuple[Network, Endpoint]], networks: Sequence[Network]) -> None:
         """Interfaces are in namespaces that live and die with their containers: nothing can be left on the host."""
 
-    async def restore(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> None:
+    async def restore(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> bool:
         """What a running container has nobody has taken away."""
+        return False
 
     async def close(self) -> None:
         """Nothing is under way."""

@@ -57,8 +57,9 @@ class Still:
     async def close(self) -> None:
         """Nothing is under way."""
 
-    async def restore(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> None:
+    async def restore(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> bool:
         """Nothing to restore."""
+        return False
 
 
 def refuse_names_and_addresses(wishes: Wishes) -> None:

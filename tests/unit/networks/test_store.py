@@ -25,6 +25,7 @@ class Recorder:
     def __init__(self) -> None:
         self.done: list[str] = []
         self.breaks = ""
+        self.is_gone = False
 
     def settle(self, network: Network) -> Network:
         return network
@@ -58,8 +59,9 @@ class Recorder:
     async def close(self) -> None:
         pass
 
-    async def restore(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> None:
+    async def restore(self, network: Network, endpoint: Endpoint, sandbox: Sandbox) -> bool:
         self._do("restore", network)
+        return self.is_gone
 
     def _do(self, what: str, network: Network) -> None:
         self.done.append(f"{what} {network.name}")
@@ -87,6 +89,9 @@ def test_networks_and_endpoints_outlast_the_daemon(tmp_path: Path) -> None:
         assert second.find(made.id[:10]) == made
         assert second.endpoints("c") == {"n": granted}
         assert (await second.join("n", box("d"), Wishes())).ipv4_address == "10.0.0.3/24"
+        await second.restore(box("c"), ["n"])
+        assert driver.done[-1] == "restore n", "its routes are its own"
+        driver.is_gone = True
         await second.restore(box("c"), ["n"])
         assert driver.done[-2:] == ["restore n", "lead n"]
         with pytest.raises(Forbidden, match=f"^error while removing network: network n id {made.id} has active endp"):
