@@ -88,7 +88,9 @@ class Transport:
         if origin_of(url) == origin_of(origin):
             return
         if parts.scheme == "http":
-            has_http = origin.startswith("http://") and (place == home or is_insecure(parts.netloc, self.settings))
+            has_http = origin.startswith("http://") and (
+                place == home or is_insecure(parts.netloc, self.settings, look_up=False)
+            )
             if not has_http:
                 raise Forbidden(f"the registry names a place without TLS: {shown_url(url)!r}: refused")
         if place != home and not _is_local(home) and _is_local(place):
@@ -125,7 +127,7 @@ class Transport:
         parts = urlsplit(url)
         if parts.scheme != "https":
             return True
-        if not verify and not is_insecure(parts.netloc, self.settings):
+        if not verify and not await asyncio.to_thread(is_insecure, parts.netloc, self.settings):
             verify = True
         key = (parts.netloc, verify)
         if key not in self._contexts:
