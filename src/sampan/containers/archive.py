@@ -15,7 +15,7 @@ from posixpath import basename, dirname, normpath
 
 from sampan.containers.engine import Engine
 from sampan.containers.tree import Tree
-from sampan.errors import Forbidden, InvalidRequest, NotFound
+from sampan.errors import Forbidden, InvalidRequest, NotFound, NotSupported
 from sampan.layers.extract import Rules, extract
 from sampan.layers.pack_tree import pack_entry, pack_tree
 from sampan.layers.stream import Source
@@ -94,9 +94,22 @@ async def write(
 ) -> None:
     """Extract the tar into the directory `path`. Raises NotFound, InvalidRequest, Forbidden."""
     async with opening as tree:
+        _refuse_remapped(engine, tree)
         await finished(partial(_write, tree, path, source, keeps_kinds, takes_owner))
         if tree.container is not None:
             engine.publish(tree.container, "extract-to-dir")
+
+
+def _refuse_remapped(engine: Engine, tree: Tree) -> None:
+    """Files written from out here would belong to nobody in a running container with users of its own."""
+    container = tree.container
+    if container is None or engine.options.userns_remap is None or container.host.userns_mode == "host":
+        return
+    if container.state.is_running:
+        raise NotSupported(
+            "files cannot be copied into a running container while --userns-remap is on: "
+            "stop it first, or use `exec -i NAME tar -x`"
+        )
 
 
 def absolute(path: str) -> str:

@@ -152,7 +152,10 @@ def oci_process(engine: Engine, container: Container, request: ExecCreate) -> di
         available=engine.host.capabilities,
     )
     options = security.parse(
-        asked.security_opt or (), host=engine.host, no_new_privileges=engine.options.no_new_privileges
+        asked.security_opt or (),
+        host=engine.host,
+        no_new_privileges=engine.options.no_new_privileges,
+        profile=engine.options.seccomp_profile,
     )
     environment = spec_process.environment(
         (*(config.env or ()), *(request.env or ())), hostname=config.hostname, terminal=request.tty

@@ -11,8 +11,12 @@ import resource
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sampan.linux import capability, cgroupfs, procfs
+
+IdMap = tuple[int, int]
+"""(first id on the host, how many) for the users 0, 1, … of a container."""
 
 CDI_SPEC_DIRS = ("/etc/cdi", "/var/run/cdi")
 DEFAULT_SHM_BYTES = 64 << 20
@@ -69,6 +73,8 @@ class Options:
     dns_search: tuple[str, ...] = ()
     host_gateway_ip: str = ""
     cdi_spec_dirs: tuple[str, ...] = CDI_SPEC_DIRS
+    userns_remap: tuple[IdMap, IdMap] | None = None
+    seccomp_profile: "str | Mapping[str, Any]" = "default"
 
 
 # What must exist for a limit to be enforced: the v1 controller and its file; None: version 2 has no such limit.

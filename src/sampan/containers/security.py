@@ -5,8 +5,9 @@ separator may be a colon (deprecated, still accepted by dockerd). Pure. An optio
 error, never silently without effect; the words that switch a mechanism off are fine where there is none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sampan.containers.host import Host
@@ -27,9 +28,16 @@ class Security:
     unconfined_paths: bool = False
 
 
-def parse(options: Sequence[str], *, host: Host, no_new_privileges: bool = False) -> Security:
-    """The meaning of HostConfig.SecurityOpt. Raises InvalidRequest or NotSupported."""
-    seccomp, profile, unconfined_paths = "default", None, False
+def parse(
+    options: Sequence[str],
+    *,
+    host: Host,
+    no_new_privileges: bool = False,
+    profile: "str | Mapping[str, Any]" = "default",
+) -> Security:
+    """The meaning of HostConfig.SecurityOpt over the daemon's defaults. Raises InvalidRequest or NotSupported."""
+    seccomp, custom = (profile, None) if isinstance(profile, str) else ("custom", dict(profile))
+    unconfined_paths = False
     for option in options:
         if option == "no-new-privileges":
             no_new_privileges = True
@@ -43,7 +51,7 @@ def parse(options: Sequence[str], *, host: Host, no_new_privileges: bool = False
         if key == "no-new-privileges" and value in (*TRUE, *FALSE):
             no_new_privileges = value in TRUE
         elif key == "seccomp":
-            seccomp, profile = _seccomp(value)
+            seccomp, custom = _seccomp(value)
         elif key == "systempaths" and value == "unconfined":
             unconfined_paths = True
         elif key in ("apparmor", "label"):
@@ -55,8 +63,20 @@ def parse(options: Sequence[str], *, host: Host, no_new_privileges: bool = False
         else:
             raise InvalidRequest(f'invalid --security-opt 2: "{option}"')
     return Security(
-        no_new_privileges=no_new_privileges, seccomp=seccomp, profile=profile, unconfined_paths=unconfined_paths
+        no_new_privileges=no_new_privileges, seccomp=seccomp, profile=custom, unconfined_paths=unconfined_paths
     )
+
+
+def read_profile(path: str) -> "str | Mapping[str, Any]":
+    """What `--seccomp-profile` of the daemon says: "default", "unconfined", or a profile. Raises InvalidRequest."""
+    if path in ("builtin", "", "unconfined"):
+        return "unconfined" if path == "unconfined" else "default"
+    try:
+        text = Path(path).read_text()
+    except OSError as error:
+        reason = (error.strerror or "").lower()
+        raise InvalidRequest(f"opening seccomp profile ({path}) failed: {reason}") from None
+    return _seccomp(text)[1] or "default"
 
 
 def _seccomp(value: str) -> tuple[str, dict[str, Any] | None]:

@@ -62,16 +62,23 @@ def build(
     """The runtime spec of one start."""
     config, asked = container.config, container.host
     process = spec_process.process(container, security, host=host, options=options)
+    remap = options.userns_remap if asked.userns_mode != "host" else None
     mounts, propagation = spec_mounts.mounts(asked, points, files=lookups.files, shm=lookups.shm)
     linux: dict[str, Any] = {
-        "namespaces": namespaces(container, lookups, host=host),
+        "namespaces": namespaces(container, lookups, host=host, is_remapped=remap is not None),
         "resources": spec_resources.resources(asked, lookups.block_devices, lookups.devices),
         "cgroupsPath": cgroup_path(container, options),
         "devices": [_node(device) for device in lookups.devices],
-        "sysctl": sysctls(container, lookups, host),
+        "sysctl": sysctls(container, lookups, host, is_remapped=remap is not None),
         "maskedPaths": [] if asked.privileged else list(asked.masked_paths or ()),
         "readonlyPaths": [] if asked.privileged else list(asked.readonly_paths or ()),
     }
+    if remap is not None:
+        linux["uidMappings"], linux["gidMappings"] = (
+            [{"containerID": 0, "hostID": first, "size": count}] for first, count in remap
+        )
+        own = {*lookups.files, *(point.target for point in points if point.type == "volume")}
+        mounts = [_owned_by_root(mount, linux) if mount["destination"] in own else mount for mount in mounts]
     if propagation:
         linux["rootfsPropagation"] = propagation
     annotations = dict(asked.annotations or {})
@@ -95,7 +102,17 @@ def build(
     return spec
 
 
-def namespaces(container: Container, lookups: Lookups, *, host: Host) -> list[dict[str, str]]:
+def _owned_by_root(mount: dict[str, Any], linux: Mapping[str, Any]) -> dict[str, Any]:
+    """A bind of the engine's own, a file that it wrote or a volume, belongs to whom its files say, inside too.
+
+    A directory of the host that somebody binds does not: whose files those are is not for us to say.
+    """
+    return {**mount, **{name: linux[name] for name in ("uidMappings", "gidMappings")}}
+
+
+def namespaces(
+    container: Container, lookups: Lookups, *, host: Host, is_remapped: bool = False
+) -> list[dict[str, str]]:
     """Private, joined (`path`), or left out for the host's own."""
     asked = container.host
     result = [{"type": "mount"}]
@@ -115,20 +132,23 @@ def namespaces(container: Container, lookups: Lookups, *, host: Host) -> list[di
             result.append({"type": kind})
     if asked.cgroupns_mode == "private":
         result.append({"type": "cgroup"})
+    if is_remapped:
+        result.append({"type": "user"})
     # Another runtime may be too old to know this one, and none is asked for by name.
     if host.has_time_namespaces and asked.runtime in ("", "sampan"):
         result.append({"type": "time"})
     return result
 
 
-def sysctls(container: Container, lookups: Lookups, host: Host) -> dict[str, str]:
+def sysctls(container: Container, lookups: Lookups, host: Host, *, is_remapped: bool = False) -> dict[str, str]:
     """Docker's two for a network stack of one's own, and what was asked for."""
     result = {}
     if lookups.network == "new" or lookups.has_own_network:
         # Pings and low ports without CAP_NET_RAW and CAP_NET_BIND_SERVICE: both can be granted inside one's own stack.
         if "net.ipv4.ip_unprivileged_port_start" in host.sysctls:
             result["net.ipv4.ip_unprivileged_port_start"] = "0"
-        if "net.ipv4.ping_group_range" in host.sysctls:
+        # A range of all groups there are on the host; a container with groups of its own has no such range.
+        if "net.ipv4.ping_group_range" in host.sysctls and not is_remapped:
             result["net.ipv4.ping_group_range"] = "0 2147483647"
     return result | (container.host.sysctls or {})
 

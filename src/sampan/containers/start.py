@@ -111,7 +111,10 @@ async def _run(engine: Engine, container: Container) -> Process:
     asked = container.host
     points = volumes.points_of(container)
     options = security.parse(
-        asked.security_opt or (), host=engine.host, no_new_privileges=engine.options.no_new_privileges
+        asked.security_opt or (),
+        host=engine.host,
+        no_new_privileges=engine.options.no_new_privileges,
+        profile=engine.options.seccomp_profile,
     )
     network = network_mode.parse(asked.network_mode, engine.networks.default)
     async with AsyncExitStack() as undo:

@@ -115,7 +115,10 @@ class Steps:
         engine, asked = self._engine, container.host
         network = network_mode.parse(asked.network_mode, engine.networks.default)
         options = security.parse(
-            asked.security_opt or (), host=engine.host, no_new_privileges=engine.options.no_new_privileges
+            asked.security_opt or (),
+            host=engine.host,
+            no_new_privileges=engine.options.no_new_privileges,
+            profile=engine.options.seccomp_profile,
         )
         async with AsyncExitStack() as undo:
             held = undo.enter_context(ExitStack())

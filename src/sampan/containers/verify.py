@@ -40,7 +40,7 @@ def settle(
     """What will be set of the host config, and warnings. Raises InvalidRequest or NotSupported."""
     _check_config(config)
     asked, warnings = limits.settle(asked, host)
-    modes.check(asked, config, network)
+    modes.check(asked, config, network, is_remapped=options.userns_remap is not None)
     _check_host(asked, options)
     _check_text(config, asked)
     check_restart_policy(asked)

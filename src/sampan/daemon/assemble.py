@@ -21,6 +21,7 @@ from sampan.builder.flights import Flights
 from sampan.builder.mount_cache import MountCaches
 from sampan.builder.needs import Pull
 from sampan.containers import host as machine
+from sampan.containers import security
 from sampan.containers.host import Options
 from sampan.containers.step import Steps
 from sampan.containers.store import SCHEMA as CONTAINERS_SCHEMA
@@ -185,4 +186,6 @@ def _options(config: Config, storage_driver: str) -> Options:
         dns_search=config.dns_search,
         host_gateway_ip=config.host_gateway_ip,
         cdi_spec_dirs=config.cdi_spec_dirs,
+        userns_remap=config.userns_remap,
+        seccomp_profile=security.read_profile(config.seccomp_profile),
     )

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sampan.containers.host import CDI_SPEC_DIRS
+from sampan.containers.host import CDI_SPEC_DIRS, IdMap
 from sampan.containers.log_driver import DRIVERS as LOG_DRIVERS
+from sampan.daemon import subordinate
 from sampan.daemon.arguments import Value, differences, parse, read
 from sampan.daemon.config_registries import PROXIES, registry_settings, table_text
 from sampan.daemon.flags import BY_FILE_KEY, COMMAND_LINE_ONLY, FLAGS, Flag, Kind
@@ -66,6 +67,7 @@ class Config:
     host_gateway_ip: str
     cdi_spec_dirs: tuple[str, ...]
     metrics_addr: str
+    userns_remap: tuple[IdMap, IdMap] | None
     registries: Settings
     networks: NetworkSettings
     shutdown_timeout: int
@@ -228,6 +230,7 @@ def _config(given: dict[str, Value], path: Path, environment: Mapping[str, str],
         dns_search=tuple(value("dns-search")),
         host_gateway_ip=value("host-gateway-ip"),
         metrics_addr=value("metrics-addr"),
+        userns_remap=subordinate.remap(value("userns-remap")) if value("userns-remap") else None,
         cdi_spec_dirs=tuple(str(_absolute(path, "cdi-spec-dir")) for path in value("cdi-spec-dir") or CDI_SPEC_DIRS),
         registries=registry_settings(value, environment),
         networks=network_settings(value),

@@ -80,6 +80,8 @@ def engine_made_ns(data_root: Path) -> int:
 
 def _security_options(config: Config, host: Host) -> tuple[str, ...]:
     options = [f"name=seccomp,profile={config.seccomp_profile}"]
+    if config.userns_remap:
+        options.append("name=userns")
     if host.cgroups == "unified":
         options.append("name=cgroupns")
     if config.no_new_privileges:

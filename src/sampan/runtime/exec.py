@@ -99,7 +99,7 @@ def _join(plan: ContainerPlan, given: init.Inherited) -> None:
             send(channel, {"terminal": True}, [master])
             os.close(master)
             terminal.take(slave)
-        environment = init.prepare_process(plan.process, root)
+        environment = init.prepare_process(plan.process, root, given.stdio)
     init.finish(plan, given, environment)
 
 

@@ -19,8 +19,8 @@ import base64
 import os
 import signal
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from sampan.linux.close_range import CloseRange, close_range
@@ -41,7 +41,7 @@ from sampan.runtime.plan import ContainerPlan, MountPlan, ProcessPlan
 from sampan.runtime.protocol import receive, send
 from sampan.runtime.status import StartFailed
 from sampan.runtime.steps import step
-from sampan.runtime.sysctl import write_sysctls
+from sampan.runtime.sysctl import of_network, write_sysctls
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,12 +63,16 @@ class Inherited:
 
 @dataclass(slots=True)
 class Site:
-    """A root filesystem under construction. `left`: the mounts that are still to be made."""
+    """A root filesystem under construction. `left`: the mounts that are still to be made.
+
+    `sources`: those of them that were made outside, in their order.
+    """
 
     root: int
     null: int
     left: tuple[MountPlan, ...]
     has_devices: bool = False
+    sources: list[int] = field(default_factory=list)
 
 
 def run(plan: ContainerPlan, given: Inherited) -> NoReturn:
@@ -78,10 +82,13 @@ def run(plan: ContainerPlan, given: Inherited) -> NoReturn:
         reset_signals()
         os.setsid()
         namespaces.join(given.joined)
-        supplies = None
+        supplies, place = None, -1
         if plan.new_namespaces & CloneFlag.NEWUSER:
             # Nothing can be done before the parent has said who is who in here.
             supplies = _receive(channel)
+            if plan.new_namespaces & CloneFlag.NEWNS:
+                # While still nobody in here: root of this namespace may not look into the engine's directories.
+                place = os.open(plan.rootfs_path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         if plan.in_user_namespace:
             namespaces.become_root_inside()
         host_side(plan)
@@ -89,12 +96,16 @@ def run(plan: ContainerPlan, given: Inherited) -> NoReturn:
         # What the parent made meanwhile: the overlay, if there is one, and the cgroup's files.
         fds = _receive(channel) if supplies is None else supplies
         overlay = fds.pop(0) if plan.overlay else -1
+        sources: list[int] = []
+        if place >= 0:
+            count = sum(map(rootfs.made_outside, plan.mounts))
+            sources, fds = fds[:count], fds[count:]
         for file in fds:
             os.write(file, b"0")
             os.close(file)
         namespaces.make_late(plan)
     with step(channel, "3 build the root filesystem"):
-        root = _build_root(plan, given, overlay)
+        root = _build_root(plan, given, overlay, place, sources)
     take_over(plan, given, root)
 
 
@@ -122,7 +133,7 @@ def take_over(plan: ContainerPlan, given: Inherited, root: int) -> NoReturn:
             if plan.rootfs_readonly:
                 rootfs.make_read_only()
     with step(channel, "5 limits, identity, capabilities"):
-        environment = prepare_process(plan.process, root)
+        environment = prepare_process(plan.process, root, given.stdio)
     finish(plan, given, environment)
 
 
@@ -163,27 +174,30 @@ def host_side(plan: ContainerPlan) -> None:
         # What docker's own shows as pid 1, in both places where ps looks.
         set_title(["/sbin/docker-init", "--", *plan.process.argv])
         set_name("docker-init")
-    write_sysctls(plan.sysctls)
+    # With a new user namespace, the network's are set by the parent: the network may not belong to it.
+    by_parent = plan.new_namespaces & CloneFlag.NEWUSER
+    write_sysctls([sysctl for sysctl in plan.sysctls if not (by_parent and of_network(sysctl))])
     if plan.hostname:
         set_host_name(plan.hostname)
     if plan.domainname:
         set_domain_name(plan.domainname)
 
 
-def _build_root(plan: ContainerPlan, given: Inherited, overlay: int) -> int:
-    """The finished tree at its place; a descriptor of its root."""
+def _build_root(plan: ContainerPlan, given: Inherited, overlay: int, place: int, sources: list[int]) -> int:
+    """The finished tree at its place; a descriptor of its root. `sources`: mounts that the parent has made."""
     if not plan.new_namespaces & CloneFlag.NEWNS:
         # A joined mount namespace already is somebody's container: there is no tree to build.
         return os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    site = found(plan, overlay)
+    site = found(plan, overlay, place)
+    site.sources = sources
     build_late(plan, given, site)
     return site.root
 
 
-def found(plan: ContainerPlan, overlay: int) -> Site:
+def found(plan: ContainerPlan, overlay: int, place: int = -1) -> Site:
     """Put the root in its place; nothing is mounted in it yet."""
     null = masks.open_null()
-    return Site(rootfs.attach_root(plan, overlay), null, plan.mounts)
+    return Site(rootfs.attach_root(plan, overlay, place), null, plan.mounts)
 
 
 def build_early(plan: ContainerPlan, site: Site) -> None:
@@ -208,7 +222,9 @@ def build_late(plan: ContainerPlan, given: Inherited, site: Site) -> None:
     """Make the rest, masks last."""
     root = site.root
     for mount in site.left:
-        rootfs.perform(rootfs.writable_at_first(mount, plan.mounts), root)
+        given_ready = site.sources and rootfs.made_outside(mount)
+        source = site.sources.pop(0) if given_ready else -1
+        rootfs.perform(rootfs.writable_at_first(mount, plan.mounts), root, source)
     if not site.has_devices:
         _populate(plan, site)
     if plan.process.terminal:
@@ -227,8 +243,11 @@ def build_late(plan: ContainerPlan, given: Inherited, site: Site) -> None:
     rootfs.close_for_writing(plan.mounts, root)
 
 
-def prepare_process(process: ProcessPlan, root: int) -> dict[str, str]:
-    """Everything about the process itself, up to its last right but one; its environment."""
+def prepare_process(process: ProcessPlan, root: int, streams: Sequence[int] = ()) -> dict[str, str]:
+    """Everything about the process itself, up to its last right but one; its environment.
+
+    `streams`: what will be its standard streams, if they are not yet.
+    """
     uid, gid, groups, home = users.resolve(process.user, root)
     credentials.limit(process)
     if process.no_new_privileges:
@@ -237,7 +256,7 @@ def prepare_process(process: ProcessPlan, root: int) -> dict[str, str]:
         # Without no_new_privs loading a filter takes CAP_SYS_ADMIN: so before the capabilities go (seccomp(2)).
         set_filter(base64.b64decode(process.seccomp), process.seccomp_flags)
     credentials.drop_bounding(process.capabilities)
-    _own_stdio(uid)
+    _own_stdio(uid, streams or range(3))
     credentials.become(uid, gid, groups)
     enter_directory(process.cwd)
     os.umask(process.umask)
@@ -249,10 +268,10 @@ def prepare_process(process: ProcessPlan, root: int) -> dict[str, str]:
     return environment
 
 
-def _own_stdio(uid: int) -> None:
+def _own_stdio(uid: int, streams: Sequence[int]) -> None:
     """Let a user other than root reopen its own streams through /dev/stdout and /proc/self/fd."""
     if uid:
-        for fd in range(3):
+        for fd in streams:
             try:
                 if os.fstat(fd).st_rdev != os.makedev(1, 3):
                     os.fchown(fd, uid, -1)

@@ -6,23 +6,25 @@ ends when the program runs, or brings the reason why it does not. The child's si
 """
 
 import os
+import resource
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from sampan.linux.cgroupfs import Hierarchy
-from sampan.linux.sched import CloneFlag
-from sampan.runtime import init, namespaces
+from sampan.linux.sched import CloneFlag, setns
+from sampan.runtime import init, namespaces, rootfs
 from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.clone import clone_into
 from sampan.runtime.credentials import adjust_oom_score
 from sampan.runtime.hooks import run_hooks, state_of
+from sampan.runtime.overlay import make_overlay
 from sampan.runtime.plan import ContainerPlan
 from sampan.runtime.protocol import receive, send
-from sampan.runtime.rootfs import make_overlay
 from sampan.runtime.status import StartFailed
 from sampan.runtime.steps import failure, sentence
+from sampan.runtime.sysctl import of_network, write_sysctls
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,7 +96,9 @@ def _supply(plan: ContainerPlan, cgroup: Cgroup, launched: Launched) -> None:
         adjust_oom_score(plan.process.oom_score_adj, launched.pid)
     cgroup.create(plan.cgroup)
     with ExitStack() as temporary:
-        fds = [make_overlay(plan.overlay)] if plan.overlay else []
+        fds = _rooms_of_others(plan, launched.pid) if plan.new_namespaces & CloneFlag.NEWUSER else []
+        if plan.overlay and not fds:
+            fds = [make_overlay(plan.overlay)]
         fds += cgroup.open_to_join()
         for fd in fds:
             temporary.callback(os.close, fd)
@@ -106,6 +110,37 @@ def _supply(plan: ContainerPlan, cgroup: Cgroup, launched: Launched) -> None:
                 send(launched.channel, {"go": True}, fds)
         except BrokenPipeError:
             pass  # the child has failed already, and its report is waiting to be read
+
+
+def _rooms_of_others(plan: ContainerPlan, pid: int) -> list[int]:
+    """What root in the user namespace of `pid` may not make itself: the overlay, and some mounts in their order."""
+    fds: list[int] = []
+    own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    theirs = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if plan.overlay:
+            fds.append(make_overlay(plan.overlay, plan.uid_maps, plan.gid_maps))
+        setns(theirs, CloneFlag.NEWNET)  # a sysfs is of the network that its maker is in, and so is /proc/sys/net
+        try:
+            write_sysctls([sysctl for sysctl in plan.sysctls if of_network(sysctl)])
+            fds += [rootfs.detached(planned) for planned in filter(rootfs.made_outside, plan.mounts)]
+        finally:
+            setns(own, CloneFlag.NEWNET)
+        for name, soft, hard in plan.process.rlimits:
+            # Raising one takes a right out here (prlimit(2)).
+            resource.prlimit(pid, getattr(resource, name), (_limit(soft), _limit(hard)))
+    except BaseException:
+        for fd in fds:
+            os.close(fd)
+        raise
+    finally:
+        for fd in (own, theirs):
+            os.close(fd)
+    return fds
+
+
+def _limit(value: int) -> int:
+    return resource.RLIM_INFINITY if value >= 1 << 63 else value
 
 
 def converse(launched: Launched) -> None:

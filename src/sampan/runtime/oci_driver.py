@@ -24,9 +24,9 @@ from sampan.runtime import users
 from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.launch import Launched
 from sampan.runtime.oci_program import FAILED, NOT_EXECUTABLE, NOT_FOUND, ConsoleSocket, Running, begin
+from sampan.runtime.overlay import make_overlay
 from sampan.runtime.plan import CgroupWrite, ContainerPlan, ProcessPlan
 from sampan.runtime.protocol import Message
-from sampan.runtime.rootfs import make_overlay
 from sampan.runtime.status import StartFailed
 
 CREATE = "failed to create shim task: OCI runtime create failed: {}: unknown"

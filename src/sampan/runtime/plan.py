@@ -192,6 +192,14 @@ class ContainerPlan:
     annotations: tuple[tuple[str, str], ...] = ()
 
     @property
+    def root_outside(self) -> tuple[int, int]:
+        """(uid, gid) that the container's root has out here."""
+        uid, gid = (
+            next((outside for inside, outside, _ in maps if inside == 0), 0) for maps in (self.uid_maps, self.gid_maps)
+        )
+        return uid, gid
+
+    @property
     def in_user_namespace(self) -> bool:
         """Whether its processes are root only in a user namespace, new or joined."""
         return any(flag & CloneFlag.NEWUSER for flag in (self.new_namespaces, *(flag for flag, _ in self.joined)))

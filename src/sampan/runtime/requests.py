@@ -147,6 +147,7 @@ def _exec(shim: "Shim", message: Message, fds: list[int], answer: Answer) -> Non
         raise
     pipes = make_pipes(stdio)
     try:
+        pipes.belong_to(shim.plan.root_outside)
         plan = _confined(shim, process_from_json(message["process"]))
         joining = shim.driver.begin(exec_id, plan, message, shim.launched.pid, pipes.theirs)
     except BaseException:

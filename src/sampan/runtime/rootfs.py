@@ -5,7 +5,6 @@ openat2(RESOLVE_IN_ROOT), and move_mount(2) joins the two. No path of the image 
 meanwhile leads nowhere (security catalogue A04–A11).
 """
 
-import errno
 import os
 import re
 import stat
@@ -30,7 +29,6 @@ from sampan.linux.openat2 import Resolve, openat2
 from sampan.linux.procfs import mountinfo
 from sampan.linux.sched import CloneFlag, setns
 from sampan.linux.statfs import PROC_SUPER_MAGIC, fstatfs_type
-from sampan.oci.mount import Mount
 from sampan.runtime.idmap import user_namespace_of
 from sampan.runtime.plan import ContainerPlan, MountPlan
 from sampan.runtime.status import StartFailed
@@ -59,35 +57,19 @@ PROC_TARGETS = frozenset(
 )
 
 
-def make_overlay(overlay: Mount) -> int:
-    """A detached overlay mount; its descriptor."""
-    fs = fsopen("overlay")
-    try:
-        for option in overlay.options:
-            key, _, value = option.partition("=")
-            try:
-                fsconfig_string(fs, key, value)
-            except OSError as error:
-                if key == "lowerdir+" and error.errno == errno.EINVAL:
-                    raise StartFailed(
-                        "this kernel's overlayfs takes no lowerdir+ option: sampan needs Linux 6.5"
-                    ) from None
-                raise
-        fsconfig_create(fs)
-        return fsmount(fs, MountAttr(0))
-    finally:
-        os.close(fs)
+def attach_root(plan: ContainerPlan, overlay: int, place: int = -1) -> int:
+    """Put the root filesystem at its place in this private mount namespace; a descriptor of its root.
 
-
-def attach_root(plan: ContainerPlan, overlay: int) -> int:
-    """Put the root filesystem at its place in this private mount namespace; a descriptor of its root."""
+    `place`: where, if who calls may not look it up any more.
+    """
     # First of all cut the way back: what is mounted from here on must not appear on the host (A42).
     mount("", "/", "", MountFlag(plan.rootfs_propagation or MountFlag.SLAVE | MountFlag.REC))
     root = overlay
     if root < 0:
         # pivot_root(2) wants a mount point; a clone of the tree onto itself is one, with what is mounted below it.
         root = open_tree(AT_FDCWD, plan.rootfs_path, OpenTree.CLONE | OpenTree.CLOEXEC | OpenTree.AT_RECURSIVE)
-    place = os.open(plan.rootfs_path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    if place < 0:
+        place = os.open(plan.rootfs_path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     move_mount(root, "", place, "")
     os.close(place)
     # pivot_root(2) refuses a root whose parent mount is shared.
@@ -139,12 +121,20 @@ def close_for_writing(mounts: Sequence[MountPlan], root: int) -> None:
                 os.close(target)
 
 
-def perform(planned: MountPlan, root: int) -> None:
-    """Make one mount inside `root`. Raises OSError with the paths, or StartFailed."""
+def made_outside(planned: MountPlan) -> bool:
+    """Must who is root in a user namespace be given this mount, as it may not make it?
+
+    Binds: the way to their sources may be closed to it. sysfs: it shows a network, which may not be its own.
+    """
+    return planned.kind in ("bind", "tree") or planned.fstype in ("sysfs", "overlay")
+
+
+def perform(planned: MountPlan, root: int, source: int = -1) -> None:
+    """Make one mount inside `root`; `source`: made already. Raises OSError with the paths, or StartFailed."""
     if planned.kind == "remount":
         return _remount(planned, root)
     try:
-        source = detached(planned)
+        source = detached(planned) if source < 0 else source
     except OSError as error:
         raise _mount_error(planned, error) from None
     try:

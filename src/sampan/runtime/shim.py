@@ -275,6 +275,8 @@ def main(message: Message, engine: socket.socket, streams: list[int], first: Sta
         if first:
             first = starter.order(first, encoded, pipes.theirs, HIERARCHIES)  # it works while we get ready
         shim = Shim(message, encoded, directory, stdio, pipes, first)
+        if not first:
+            pipes.belong_to(shim.plan.root_outside)
         if program := message.get("program"):
             shim.hand_over(OciDriver(shim.plan, shim.cgroup, program, directory, message["directory"]))
         shim.start([stream_from_json(s, fd) for s, fd in zip(message["streams"], streams, strict=True)])

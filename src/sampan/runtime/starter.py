@@ -29,9 +29,10 @@ from sampan.linux.netdevice import set_up
 from sampan.linux.pidfd import pidfd_open
 from sampan.linux.prctl import set_pdeathsig
 from sampan.linux.sched import CloneFlag, clone3, setns, unshare
-from sampan.runtime import init, rehearsal, rootfs
+from sampan.runtime import init, rehearsal
 from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.launch import Launched, converse, reap
+from sampan.runtime.overlay import make_overlay
 from sampan.runtime.plan import ContainerPlan, container_from_json
 from sampan.runtime.protocol import BrokenMessage, decode_body, receive, receive_body, send, send_body
 from sampan.runtime.status import StartFailed
@@ -164,7 +165,7 @@ def _work(channel: socket.socket, hierarchies: Sequence[Hierarchy], shim: int) -
         cgroup = Cgroup(hierarchies, plan.cgroup.path)
         unified = cgroup.create_unified()
         cgroup.create(plan.cgroup)
-        overlay = rootfs.make_overlay(plan.overlay) if plan.overlay else -1
+        overlay = make_overlay(plan.overlay) if plan.overlay else -1
         tasks = cgroup.open_to_join()
     with step(channel, "3 build the root filesystem"):
         site = init.found(plan, overlay)

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import stat
 from dataclasses import dataclass, field
 
 from sampan.runtime.streams import Stdio
@@ -18,6 +19,13 @@ class Pipes:
     theirs: tuple[int, ...] = ()
     stdin: int = -1
     outputs: list[tuple[int, int]] = field(default_factory=list)
+
+    def belong_to(self, owner: tuple[int, int]) -> None:
+        """Let root of a user namespace, who is `owner` (uid, gid) out here, open its own streams again."""
+        if owner != (0, 0):
+            for fd in self.theirs:
+                if stat.S_ISFIFO(os.fstat(fd).st_mode):
+                    os.fchown(fd, *owner)
 
     def close_theirs(self) -> None:
         """The process has its own copies now."""

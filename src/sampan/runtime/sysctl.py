@@ -26,6 +26,11 @@ def write_sysctls(sysctls: Sequence[tuple[str, str]]) -> None:
         os.close(root)
 
 
+def of_network(sysctl: tuple[str, str]) -> bool:
+    """Whether it belongs to the network namespace."""
+    return path_of(sysctl[0]).startswith("net/")
+
+
 def path_of(name: str) -> str:
     """The file of a sysctl: dots separate, unless the name is written with slashes (sysctl(8))."""
     first = next((c for c in name if c in "./"), ".")

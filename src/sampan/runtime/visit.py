@@ -17,10 +17,11 @@ from sampan.linux.mount import MountFlag, UmountFlag, mount, umount2
 from sampan.linux.prctl import set_name
 from sampan.linux.sched import CloneFlag, setns, unshare
 from sampan.oci.mount import Mount
+from sampan.runtime.overlay import make_overlay
 from sampan.runtime.places import mount_all
 from sampan.runtime.plan import mount_from_json
 from sampan.runtime.protocol import Message, receive, send
-from sampan.runtime.rootfs import AT_EMPTY_PATH, AT_FDCWD, make_overlay, perform
+from sampan.runtime.rootfs import AT_EMPTY_PATH, AT_FDCWD, perform
 from sampan.runtime.status import StartFailed
 from sampan.runtime.steps import sentence
 

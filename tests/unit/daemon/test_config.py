@@ -97,7 +97,7 @@ def test_neither_flag_nor_file_wins(tmp_path: Path) -> None:
         ("--live-restore=false", "containers always outlive this daemon"),
         ("--tls", "use --tlsverify"),
         ("--exec-opt=native.cgroupdriver=systemd", "native.cgroupdriver=cgroupfs"),
-        ("--userns-remap=default", "not supported by this engine yet"),
+        ("--userns-remap=nobody-like-this", "no subuid ranges found"),
         ("--mtu=14", "invalid MTU number"),
         ("--storage-driver=zfs", "not known; there is erofs, directory, overlay2"),
         ("--log-driver=gelf", "not known"),
