@@ -87,6 +87,7 @@ UNSTEADY = {
     "api_build_test.BuildTest.test_build_in_context_dockerfile",
     "api_container_test.AttachContainerTest.test_attach_no_stream",
     "api_build_test.BuildTest.test_build_in_context_abs_dockerfile",
+    "api_build_test.BuildTest.test_build_in_context_nested_dockerfile",
     "api_build_test.BuildTest.test_build_out_of_context_dockerfile",
 }
 
