@@ -85,6 +85,12 @@ class Answers:
             return [_failure(query, dns.rcode.NOTIMP)]
         if len(asked.question) != 1:
             return [_failure(query, dns.rcode.FORMERR)]
+        try:
+            return self._encoded(asked, over_tcp)
+        except dns.exception.DNSException:
+            return [_failure(query, dns.rcode.SERVFAIL)]  # what cannot be written down is nobody's name
+
+    def _encoded(self, asked: dns.message.Message, over_tcp: bool) -> Rotation | None:
         found = self._records(asked.question[0])
         if found is None:
             return None
@@ -108,9 +114,9 @@ class Answers:
             services = self._zones.services(self.seats, text)
             if services is None:
                 return None
-            answers = [_record(name, "SRV", f"0 0 {each.port} {each.host}.") for each in services]
-            hosts = [(dns.name.from_text(each.host), each.addresses) for each in services]
-            return answers, [record for host, addresses in hosts for record in _addresses(host, addresses)]
+            named = [(host, each) for each in services if (host := host_name(each.host)) is not None]
+            answers = [_record(name, "SRV", f"0 0 {each.port} {host.to_text()}") for host, each in named]
+            return answers, [record for host, each in named for record in _addresses(host, each.addresses)]
         found = self._zones.look_up(self.seats, text)
         if found is None:
             is_address = kind in (dns.rdatatype.A, dns.rdatatype.AAAA)
@@ -124,8 +130,19 @@ class Answers:
             address = dns.reversename.to_address(name)
         except (dns.exception.DNSException, ValueError):
             return None
-        host = self._zones.reverse(self.seats, address)
-        return None if host is None else ([_record(name, "PTR", f"{host}.")], [])
+        found = self._zones.reverse(self.seats, address)
+        if found is None:
+            return None
+        host = host_name(found)
+        return ([] if host is None else [_record(name, "PTR", host.to_text())]), []
+
+
+def host_name(text: str) -> dns.name.Name | None:
+    """The name in a record's data; None for what cannot be one. Networks may have names with anything in them."""
+    try:
+        return dns.name.Name([*(label.encode() for label in text.split(".")), b""])
+    except (dns.exception.DNSException, ValueError):
+        return None
 
 
 def _addresses(

@@ -69,6 +69,20 @@ def test_names_of_nobody_are_for_others() -> None:
         assert made.answer(query) is None, "nor the second time"
 
 
+@pytest.mark.parametrize("network", ["a b", 'x"; (', "\\\\", "é", "a..b", "n" * 64, "n." * 130, "x\\n1 IN A 6.6.6.6"])
+def test_no_network_has_too_odd_a_name(network: str) -> None:
+    """H15: a name that somebody made up ends up in an answer as one name, or not at all."""
+    zones = Zones()
+    zones.add("n", Entry(endpoint_id="a", names=("web",), addresses=("10.1.0.2",), ports=((80, "tcp"),)))
+    made = Answers(zones, (Seat(network_id="n", network_name=network),))
+    pointer = ask(made, "2.0.1.10.in-addr.arpa", "PTR")
+    service = ask(made, "_80._tcp.web", "SRV")
+    hosts = [record[0].target for record in (*pointer.answer, *service.answer)]  # type: ignore[attr-defined]
+    assert all(host.labels[0] == b"web" for host in hosts)
+    assert len(hosts) in (0, 2)
+    assert ask(made, "web", "A").answer
+
+
 def test_plain_names_of_nobody_stay_here_if_that_is_said() -> None:
     zones = Zones()
     made = Answers(zones, SEATS, keeps_plain_names=True)
