@@ -25,7 +25,9 @@ NOT_PASSED_ON = ("HOME", "PATH", "HOSTNAME", "TERM")
 def parse(text: str) -> tuple[str, str]:
     """`NAME`, `NAME:ALIAS` or `/NAME:/PARENT/ALIAS` as (name, alias). Raises InvalidRequest."""
     name, colon, alias = text.partition(":")
-    if not name or (colon and not alias) or ":" in alias:
+    # What is said here becomes a line of /etc/hosts, and may not become two.
+    is_word = text.isprintable() and len(text.split()) == 1
+    if not name or (colon and not alias) or ":" in alias or not is_word:
         raise InvalidRequest(f"bad format for links: {text}")
     name = name.removeprefix("/")
     return name, (alias.rpartition("/")[2] if colon else name)

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from sampan.containers import ports
+from sampan.containers import links, ports
 from sampan.containers.engine import Engine
 from sampan.containers.model import Container
 from sampan.errors import InvalidRequest, SampanError
@@ -89,7 +89,9 @@ def wishes(container: Container, settings: EndpointSettings) -> Wishes:
 
 
 def check(settings: EndpointSettings) -> None:
-    """Are these addresses at all? Raises InvalidRequest with dockerd's sentences."""
+    """Are these addresses at all, and links? Raises InvalidRequest with dockerd's sentences."""
+    for text in settings.links or ():
+        links.parse(text)
     addresses = settings.ipam_config
     if addresses is None:
         return

@@ -22,7 +22,7 @@ def test_a_link_names_a_container_and_what_to_call_it(text: str, pair: tuple[str
     assert parse(text) == pair
 
 
-@pytest.mark.parametrize("text", ["", ":b", "a:", "a:b:c"])
+@pytest.mark.parametrize("text", ["", ":b", "a:", "a:b:c", "a:b\n6.6.6.6 evil", "a:b c", "a:\0"])
 def test_what_is_no_link(text: str) -> None:
     with pytest.raises(InvalidRequest, match="bad format for links"):
         parse(text)
