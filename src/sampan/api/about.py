@@ -39,7 +39,7 @@ class About:
     cgroup_version: str = "2"
     limits: frozenset[str] = frozenset()
     security_options: tuple[str, ...] = ()
-    networks: tuple[str, ...] = ("host", "null")
+    networks: tuple[str, ...] = ("bridge", "host", "macvlan", "null")
     volumes: tuple[str, ...] = ("local",)
     runtimes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     default_runtime: str = "sampan"

@@ -37,6 +37,7 @@ class Ports:
     def __init__(self, *, default_ip: str = "") -> None:
         self._default_ip = default_ip
         self._held: dict[Held, socket.socket | None] = {}
+        self._addresses: dict[tuple[str, int], set[str]] = {}
         self._next = 0
 
     def grant(self, wanted: Sequence[PublishedPort], default_ip: str = "") -> tuple[PublishedPort, ...]:
@@ -52,8 +53,12 @@ class Ports:
             # Who insists on a port comes before those who take any.
             order = sorted(range(len(wanted)), key=lambda place: not wanted[place].host_port)
             found: dict[int, Sequence[PublishedPort]] = {}
+            default = default_ip or self._default_ip
+            default = "" if default == ANY4 else default
+            everywhere = [ANY4, ANY6] if any(not port.host_ip for port in wanted) and _has_ipv6() else [ANY4]
             for place in order:
-                found[place] = self._grant_one(wanted[place], default_ip or self._default_ip)
+                addresses = _addresses(wanted[place].host_ip or default, everywhere)
+                found[place] = self._grant_one(wanted[place], addresses)
                 undo.callback(self.release, found[place])
             granted += [port for place in sorted(found) for port in found[place]]
             undo.pop_all()
@@ -66,23 +71,27 @@ class Ports:
             try:
                 self._hold(port.protocol, port.host_ip, port.host_port)
             except CannotPublish:
-                self._held[_key(port)] = None
+                self._note(_key(port), None)
                 lost.append(port)
         return lost
 
     def release(self, granted: Iterable[PublishedPort]) -> None:
         """Give ports back; harmless for those that are not held."""
         for port in granted:
-            held = self._held.pop(_key(port), None)
+            key = _key(port)
+            held = self._held.pop(key, None)
             if held is not None:
                 held.close()
+            addresses = self._addresses.get((port.protocol, port.host_port), set())
+            addresses.discard(port.host_ip)
+            if not addresses:
+                self._addresses.pop((port.protocol, port.host_port), None)
 
     def socket_of(self, port: PublishedPort) -> socket.socket | None:
         """The bound socket that holds a port, if there is one."""
         return self._held.get(_key(port))
 
-    def _grant_one(self, wanted: PublishedPort, default_ip: str) -> Sequence[PublishedPort]:
-        addresses = _addresses(wanted.host_ip or ("" if default_ip == ANY4 else default_ip))
+    def _grant_one(self, wanted: PublishedPort, addresses: Sequence[str]) -> Sequence[PublishedPort]:
         problem: CannotPublish | None = None
         for number in self._candidates(wanted):
             with ExitStack() as undo:
@@ -122,14 +131,14 @@ class Ports:
     def _hold(self, protocol: str, address: str, number: int) -> None:
         family = _family(address)
         shown = f"[{address}]:{number}" if family == socket.AF_INET6 else f"{address}:{number}"
-        rivals = (address, ANY4, ANY6) if address not in (ANY4, ANY6) else None
-        for other_protocol, other, other_number in self._held if rivals is None else ():
-            if (other_protocol, other_number) == (protocol, number) and _family(other) == family:
-                raise CannotPublish(f"Bind for {shown} failed: port is already allocated")
-        for rival in rivals or ():
-            if _family(rival) == family and (protocol, rival, number) in self._held:
-                raise CannotPublish(f"Bind for {shown} failed: port is already allocated")
-        self._held[protocol, address, number] = _bound(protocol, family, address, number, shown)
+        rivals = {other for other in self._addresses.get((protocol, number), ()) if _family(other) == family}
+        if rivals & {address, ANY4, ANY6} or (rivals and address in (ANY4, ANY6)):
+            raise CannotPublish(f"Bind for {shown} failed: port is already allocated")
+        self._note((protocol, address, number), _bound(protocol, family, address, number, shown))
+
+    def _note(self, key: Held, held: socket.socket | None) -> None:
+        self._held[key] = held
+        self._addresses.setdefault((key[0], key[2]), set()).add(key[1])
 
 
 def _bound(protocol: str, family: socket.AddressFamily, address: str, number: int, shown: str) -> socket.socket | None:
@@ -152,10 +161,8 @@ def _bound(protocol: str, family: socket.AddressFamily, address: str, number: in
     return made
 
 
-def _addresses(host_ip: str) -> list[str]:
-    if host_ip:
-        return [str(ipaddress.ip_address(host_ip))]
-    return [ANY4, ANY6] if _has_ipv6() else [ANY4]
+def _addresses(host_ip: str, everywhere: Sequence[str]) -> Sequence[str]:
+    return [str(ipaddress.ip_address(host_ip))] if host_ip else everywhere
 
 
 def _has_ipv6() -> bool:
