@@ -42,6 +42,7 @@ SCHEMA = CACHE_SCHEMA + HISTORY_SCHEMA
 # As dockerd: a tenth of the disk, but never so little that nothing is worth keeping.
 KEEP_PART_OF_DISK = 10
 KEEP_BYTES_MIN = 2 << 30
+MADE_MAX = 4096
 PREDEFINED = frozenset(PROXIES) | {
     "SOURCE_DATE_EPOCH", "BUILDKIT_INLINE_CACHE", "BUILDKIT_SYNTAX", "BUILDKIT_CACHE_MOUNT_NS",
     "BUILDKIT_MULTI_PLATFORM",
@@ -55,6 +56,7 @@ class Builder:
     def __init__(self, services: Services, database: Database, events: Events | None = None) -> None:
         self.services = services
         self.history = History(database)
+        self._made: dict[str, int] = {}
         self.inputs = Inputs()
         self._events = events
 
@@ -122,7 +124,20 @@ class Builder:
     def _image(self, build: Build, state: State) -> Image:
         """Write the config and the row, when every layer is on the disk."""
         self.services.layers.settle(state.diff_ids)
+        references = [reference.with_default_tag() for reference in build.request.references]
+        unchanged = self.services.images.by_id(f"sha256:{state.mark}")
+        if unchanged is not None and not unchanged.hidden and not build.request.labels:
+            for reference in references:  # nothing was done to the base: it gets one more name
+                self.services.images.name(reference, unchanged.id, build.started_ns)
+            self._announce(unchanged, [reference.familiar for reference in references])
+            return unchanged
         created = next((str(entry["created"]) for entry in reversed(state.history) if entry.get("created")), "")
+        if len(state.diff_ids) == state.base_layers:
+            # Nothing but settings: it is made now, and the same if it is built again, as far as is remembered.
+            key = f"{state.mark} {sorted(build.request.labels.items())}"
+            created = build.moment(self._made.setdefault(key, build.started_ns))
+            if len(self._made) > MADE_MAX:
+                del self._made[next(iter(self._made))]
         config = dict(state.config)
         config["Env"] = [f"{name}={value}" for name, value in state.env.items()] or None
         if build.request.labels:
@@ -138,7 +153,6 @@ class Builder:
             **({"variant": state.platform.variant} if state.platform.variant else {}),
             **inline(build, state.diff_ids),
         }
-        references = [reference.with_default_tag() for reference in build.request.references]
         image = self.services.images.insert(
             parse_config(encode(document)), references, tagged_ns=build.started_ns if references else 0
         )
