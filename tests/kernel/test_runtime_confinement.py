@@ -12,6 +12,7 @@ from kernel.oci_rig import Bundle, bundles
 from sampan.linux.capability import number
 from sampan.linux.cgroupfs import hierarchies
 from sampan.runtime.cgroup import Cgroup
+from sampan.runtime.plan import CgroupPlan
 
 pytestmark = [
     pytest.mark.needs_root,
@@ -215,3 +216,18 @@ def test_a_subgroup_is_below_the_container(bundle: Bundle) -> None:
             assert [name for name, is_below in below.items() if is_below] == ["memory"]
     finally:
         bundle.sampan("delete", "--force", "box")
+
+
+def test_a_frozen_cgroup_is_refused(bundle: Bundle) -> None:
+    """Whoever joins one waits for ever."""
+    cgroup = Cgroup(hierarchies(), bundle.spec["linux"]["cgroupsPath"])
+    cgroup.create(CgroupPlan(path=cgroup.path))
+    cgroup.freeze()
+    try:
+        done = bundle.run("true")
+        assert done.code == 1
+        assert re.search("level=error msg=.*container's cgroup unexpectedly frozen\"\n$", done.err), done
+    finally:
+        cgroup.thaw()
+        cgroup.remove()
+    assert bundle.run("true").code == 0

@@ -17,7 +17,7 @@ from sampan.cli.runtime.bundle import plan_bundle, read_bundle
 from sampan.cli.runtime.call import Call
 from sampan.cli.runtime.record import Container, Record, check_id, write_whole
 from sampan.cli.runtime.sealed import harden
-from sampan.errors import InvalidRequest, SampanError
+from sampan.errors import Conflict, InvalidRequest, SampanError
 from sampan.linux import procfs
 from sampan.runtime.hooks import run_hooks, state_of
 from sampan.runtime.launch import Launched, launch
@@ -53,6 +53,8 @@ def bring_up(call: Call, *, detached: bool) -> tuple[Container, Launched]:
         container = call.store.add(_record(plan, spec["process"]))
         undo.callback(call.store.remove, container.id)
         undo.callback(_tell_stopped, plan)
+        if container.cgroup().is_frozen():
+            raise Conflict("container's cgroup unexpectedly frozen")  # who joins it would wait for ever
         waiting = fifo.make(container.fifo)
         undo.callback(os.close, waiting)
         try:
