@@ -2,7 +2,6 @@
 
 import errno
 import os
-import select
 import signal
 import socket
 import time
@@ -15,15 +14,11 @@ from sampan.linux import capability, ioprio, keyctl, netdevice, personality, pid
 from sampan.linux.cgroupfs import hierarchies
 from sampan.linux.close_range import CloseRange, close_range
 from sampan.linux.memfd import sealed_copy
+from sampan.linux.poll import readable
 from sampan.linux.sched import CloneFlag
 
 needs_root = pytest.mark.needs_root
 NAMESPACES = CloneFlag.NEWNS | CloneFlag.NEWUTS | CloneFlag.NEWIPC | CloneFlag.NEWPID | CloneFlag.NEWNET
-
-
-def readable(fd: int, seconds: float) -> bool:
-    """Whether a descriptor becomes readable in time."""
-    return bool(select.select([fd], [], [], seconds)[0])
 
 
 def test_clone3_forks() -> None:
@@ -47,7 +42,7 @@ def test_clone3_forks() -> None:
 
 def test_clone3_forks_again_and_again() -> None:
     def parent() -> int:
-        for turn in range(300):
+        for turn in range(100):
             pid, fd = sched.clone3(0)
             if pid == 0:
                 # Lets go of the interpreter lock, allocates, and reads its own record rather than the parent's.

@@ -71,6 +71,18 @@ async def test_the_shim_that_waits_for_a_container_is_killed(rig: Rig) -> None:
     assert (await soon(process.wait())).code == 7
 
 
+async def test_a_zygote_of_an_engine_with_many_connections(rig: Rig) -> None:
+    """Its socket has a number above 1024 then, which select(2) does not know."""
+    many = [os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC) for _ in range(1100)]
+    try:
+        process = await rig.start("c", "exit 3")
+        assert (await soon(process.wait())).code == 3
+        assert await settled(lambda: children(zygote(rig)))
+    finally:
+        for fd in many:
+            os.close(fd)
+
+
 @pytest.mark.parametrize("victim", ["zygote", "shim", "starter"])
 async def test_somebody_is_killed_during_a_start(rig: Rig, victim: str) -> None:
     """At moments spread over a start: it works all the same, or it fails; in both cases nothing is left over."""

@@ -13,7 +13,6 @@ circles once they are done with.
 import errno
 import json
 import os
-import select
 import signal
 import socket
 import time
@@ -21,6 +20,7 @@ from functools import cached_property
 from typing import Any, NoReturn
 
 from sampan.linux.cgroupfs import hierarchies
+from sampan.linux.poll import readable
 from sampan.linux.prctl import set_name
 from sampan.linux.procfs import start_time
 from sampan.runtime import oom, places, requests, starter, visit
@@ -241,7 +241,7 @@ def wait_for_order(zygote: socket.socket) -> NoReturn:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # Somebody may be waiting already; then there is no time to get ready.
-    waits = bool(select.select([zygote], [], [], 0)[0])
+    waits = readable(zygote.fileno())
     first = None if waits else starter.fork(HIERARCHIES, ahead=True)
     given = receive(zygote)
     if given is None:

@@ -12,7 +12,6 @@ when the last process in it ends they are gone, whoever was killed in whatever o
 import gc
 import os
 import resource
-import select
 import signal
 import socket
 import sys
@@ -20,6 +19,7 @@ from typing import NoReturn
 
 from sampan.linux.close_range import close_range
 from sampan.linux.mount import MountFlag, UmountFlag, mount, umount2
+from sampan.linux.poll import readable
 from sampan.linux.prctl import set_dumpable, set_name
 from sampan.linux.sched import CloneFlag, clone3, unshare
 from sampan.runtime import credentials, shim
@@ -44,7 +44,7 @@ def main(fd: int) -> NoReturn:
     spare: socket.socket | None = None
     while True:
         # Not right after a start, when the container needs the processors, but as soon as there is a pause.
-        if spare is None and not select.select([engine], [], [], PAUSE_SECONDS)[0]:
+        if spare is None and not readable(fd, PAUSE_SECONDS):
             spare = fork_spare(engine)
         try:
             received = receive(engine)

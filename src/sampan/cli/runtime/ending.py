@@ -5,12 +5,12 @@ Everybody in its cgroup is killed, the cgroup removed, the poststop hooks run, a
 """
 
 import os
-import select
 
 from sampan.cli.runtime.record import Container, Store
 from sampan.cli.runtime.report import Report
 from sampan.errors import Unavailable
 from sampan.linux.pidfd import pidfd_open
+from sampan.linux.poll import readable
 from sampan.runtime.hooks import run_hooks, state_of
 from sampan.runtime.status import StartFailed
 
@@ -44,7 +44,7 @@ def kill_and_wait(container: Container) -> None:
         return
     try:
         # Readable as soon as it is a zombie: its parent may be slow to collect it.
-        if not select.select([pidfd], [], [], SECONDS)[0]:
+        if not readable(pidfd, SECONDS):
             raise Unavailable("container init still running")
     finally:
         os.close(pidfd)
