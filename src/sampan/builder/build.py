@@ -7,7 +7,7 @@ The services of the engine that a build uses (`Services`, the same for all build
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -79,7 +79,8 @@ class Build:
     started_ns: int = field(default_factory=time.time_ns)
     used_keys: list[str] = field(default_factory=list)
     used_arguments: set[str] = field(default_factory=set)
-    context_layer: str = ""
+    named: Mapping[str, Kept] = field(default_factory=dict)
+    context_layers: dict[str, str] = field(default_factory=dict)
     images: dict[tuple[str, str], "asyncio.Task[Image]"] = field(default_factory=dict)
     preparing: asyncio.Lock = field(default_factory=asyncio.Lock)
     stages: "Stages | None" = None

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from sampan.builder.graph import global_arguments, plan
 from sampan.builder.history import SCHEMA as HISTORY_SCHEMA
 from sampan.builder.history import History
 from sampan.builder.inputs import Inputs
+from sampan.builder.named import named_contexts
 from sampan.builder.remote import remote_context
 from sampan.builder.report import Report
 from sampan.builder.request import BuildRequest
@@ -57,7 +58,7 @@ class Builder:
         self.services = services
         self.history = History(database)
         self._made: dict[str, int] = {}
-        self.inputs = Inputs()
+        self.inputs = Inputs(services.workspaces)
         self._events = events
 
     async def build(self, request: BuildRequest, context: Source | None, report: Report) -> Image:
@@ -73,10 +74,11 @@ class Builder:
             lease = held.enter_context(self.services.images.lease())
             if request.remote:
                 request, context = await remote_context(request, workspace)
+            named = await named_contexts(request.contexts, self.inputs, held.enter_context(ExitStack()))
             kept, dockerfile = await asyncio.to_thread(_receive, request, workspace, context)
             build = Build(
                 services=self.services, request=request, report=report, workspace=workspace, lease=lease, context=kept,
-                record=record,
+                record=record, named=named,
             )  # fmt: skip
             for sentence in await take_caches(build):
                 await report.tell(sentence)
@@ -113,7 +115,7 @@ class Builder:
         predefined = platform_arguments(request.platform or build.platform, build.platform)
         predefined |= {name: value for name in PREDEFINED if (value := request.arguments.get(name)) is not None}
         variables = global_arguments(dockerfile, request.arguments, predefined)
-        target = plan(dockerfile, request.target, variables)
+        target = plan(dockerfile, request.target, variables, request.contexts)
         build.record.steps = target.steps
         solver = Solver(build, target, variables)
         try:

@@ -4,7 +4,7 @@ Pure. A stage is needed if the target stands on it, or a needed stage copies or 
 touched.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sampan.builder.dockerfile.errors import DockerfileError, located, meant, with_excerpt
@@ -42,10 +42,11 @@ class Plan:
         return 1 + sum(1 + len(self.dockerfile.stages[each].steps) for each in before)
 
 
-def plan(dockerfile: Dockerfile, target: str, variables: Mapping[str, str]) -> Plan:
+def plan(dockerfile: Dockerfile, target: str, variables: Mapping[str, str], contexts: Collection[str] = ()) -> Plan:
     """What has to be built for `target` ("" for the last stage). Raises InvalidRequest.
 
-    `variables` are the ARGs before the first FROM with their values, and the predefined ones.
+    `variables` are the ARGs before the first FROM with their values, and the predefined ones. A name in
+    `contexts` is no stage.
     """
     wanted = dockerfile.stage(target) if target else dockerfile.stages[-1]
     if wanted is None:
@@ -68,8 +69,8 @@ def plan(dockerfile: Dockerfile, target: str, variables: Mapping[str, str]) -> P
             raise InvalidRequest(f"circular dependency detected on stage: {stage.name}")
         open_.append(index)
         pending.append((index, False))
-        bases[index] = _base(dockerfile, stage, variables)
-        pending += [(other, True) for other in _uses(dockerfile, stage, bases[index])]
+        bases[index] = _base(dockerfile, stage, variables, contexts)
+        pending += [(other, True) for other in _uses(dockerfile, stage, bases[index], contexts)]
     order = tuple(sorted(needed))
     steps = sum(1 + len(dockerfile.stages[index].steps) for index in order)
     return Plan(dockerfile=dockerfile, target=wanted, bases=bases, needed=order, steps=steps)
@@ -101,7 +102,7 @@ def sources_of(instruction: Instruction) -> list[str]:
     return []
 
 
-def _base(dockerfile: Dockerfile, stage: Stage, variables: Mapping[str, str]) -> Base:
+def _base(dockerfile: Dockerfile, stage: Stage, variables: Mapping[str, str], contexts: Collection[str]) -> Base:
     start = stage.start
     try:
         name = expanded(start.image, variables, start.node.escape).text
@@ -112,16 +113,16 @@ def _base(dockerfile: Dockerfile, stage: Stage, variables: Mapping[str, str]) ->
         raise _shown(error, start, dockerfile) from None
     earlier = dockerfile.stage(name, before=stage.index)
     # A number is never the name of a base: `FROM 0` is an image.
-    if earlier is not None and earlier.start.stage == name.lower():
+    if earlier is not None and earlier.start.stage == name.lower() and name not in contexts:
         return Base(stage=earlier.index, platform=platform)
     return Base(image="" if name == SCRATCH else name, platform=platform)
 
 
-def _uses(dockerfile: Dockerfile, stage: Stage, base: Base) -> Sequence[int]:
+def _uses(dockerfile: Dockerfile, stage: Stage, base: Base, contexts: Collection[str]) -> Sequence[int]:
     found = [] if base.stage is None else [base.stage]
     for step in stage.steps:
         for name in sources_of(step):
-            if "$" in name:
+            if "$" in name or name in contexts:
                 continue  # told when the step is reached
             other = dockerfile.stage(name)
             if other is not None:

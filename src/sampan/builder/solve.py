@@ -18,7 +18,7 @@ from sampan.builder.dockerfile.stages import Stage, parse_triggers
 from sampan.builder.graph import Plan
 from sampan.builder.operations.copying import transfer, workdir
 from sampan.builder.operations.run import run
-from sampan.builder.sources import image_of
+from sampan.builder.sources import context_state, image_of
 from sampan.builder.state import PATH, PROXIES, State
 from sampan.errors import InvalidRequest, NotFound
 from sampan.images.image import Image
@@ -158,6 +158,8 @@ class Solver:
             raise InvalidRequest(f"stage {stage.name} is not part of this build")
         if base.stage is not None:
             state = (await self.result(base.stage)).fork()
+        elif base.image in build.named:
+            state = await context_state(build, base.image, build.request.platform or build.platform)
         elif base.image:
             image = await image_of(build, base.image, base.platform)
             state = state_of(image, build)

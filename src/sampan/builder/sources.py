@@ -8,6 +8,9 @@ from functools import partial
 from typing import Any
 
 from sampan.builder.build import Build, Position
+from sampan.builder.cache import key_of
+from sampan.builder.fetch import shown
+from sampan.builder.state import PATH, State
 from sampan.errors import InvalidRequest, NotFound, NotSupported
 from sampan.images.image import Image
 from sampan.oci.digest import is_digest
@@ -21,8 +24,8 @@ IMAGE_CONTEXT = "docker-image://"
 
 async def layers_of(build: Build, name: str, at: Position) -> Sequence[str]:
     """The layers of what a step reads from; "" is the build context. Raises NotFound, InvalidRequest."""
-    if not name:
-        return [await context_layer(build)]
+    if not name or name in build.named:
+        return [await context_layer(build, name)]
     stages = build.stages
     index = stages.find(name) if stages is not None else None
     if stages is not None and index is not None and name not in build.request.contexts:
@@ -34,16 +37,30 @@ async def layers_of(build: Build, name: str, at: Position) -> Sequence[str]:
     return (await image_of(build, name, "")).diff_ids
 
 
-async def context_layer(build: Build) -> str:
-    """The build context as a layer that the kernel can mount; made when a step first asks for it."""
+async def context_layer(build: Build, name: str) -> str:
+    """A context ("" is the main one) as a layer that the kernel can mount; made when a step first asks for it."""
     async with build.preparing:
-        if not build.context_layer:
-            build.context_layer = await build.in_thread(partial(_ingest_context, build))
-    return build.context_layer
+        if name not in build.context_layers:
+            build.context_layers[name] = await build.in_thread(partial(_ingest_context, build, name))
+    return build.context_layers[name]
 
 
-def _ingest_context(build: Build) -> str:
-    kept = build.context or build.workspace.keep_nothing()
+async def context_state(build: Build, name: str, platform: Platform) -> State:
+    """A stage that begins with the files of a named context."""
+    state = State(platform=platform, config={"WorkingDir": "/"}, env={"PATH": PATH}, mark="scratch")
+    diff_id = await context_layer(build, name)
+    told, key = f"FROM {name}", key_of("context", diff_id)
+    hit = await build.in_thread(partial(build.find, key))
+    if hit is None:
+        hit = await build.in_thread(partial(build.note, key, diff_id, told))
+        build.used_keys.append(key)
+    state.add_layer(diff_id)
+    state.note(told, created=build.moment(hit.created_ns), is_layer=True)
+    return state
+
+
+def _ingest_context(build: Build, name: str) -> str:
+    kept = (build.named[name] if name else build.context) or build.workspace.keep_nothing()
     with kept.files.tar_file.open("rb") as tar:
         return build.lease.ingest(tar)
 
@@ -62,7 +79,7 @@ async def _image(build: Build, name: str, platform: str) -> Image:
     named = build.request.contexts.get(name)
     if named is not None:
         if not named.startswith(IMAGE_CONTEXT):
-            raise NotSupported(f"the named context {name}={named}: only {IMAGE_CONTEXT}NAME is supported")
+            raise NotSupported(f"the named context {name}: {shown(named)} is no {IMAGE_CONTEXT}NAME and no directory")
         name = named.removeprefix(IMAGE_CONTEXT)
     wanted = parse_platform(platform) if platform else build.request.platform
     image = None if build.request.pull else await asyncio.to_thread(_local, build, name, wanted)

@@ -99,7 +99,7 @@ class Context:
             pending += reversed(below)
 
     def _is_needed(self, relative: str) -> bool:
-        return relative in (self.dockerfile, IGNORE_NAME, self.dockerfile + IGNORE_NAME)
+        return bool(self.dockerfile) and relative in (self.dockerfile, IGNORE_NAME, self.dockerfile + IGNORE_NAME)
 
 
 def read_patterns(root: str, dockerfile: str) -> list[str]:

@@ -13,6 +13,7 @@ from sampan.api.call import Call
 from sampan.api.outlet import Emit, streamed
 from sampan.api.status import sentence_of
 from sampan.api.upload import upload
+from sampan.builder.inputs import SECONDS
 from sampan.builder.operations.run import StepFailed
 from sampan.builder.quiet import Quiet
 from sampan.builder.report import Report
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from sampan.api.app import Engine
 
 ERROR_CODE_OTHERS = 1
+TAR = "application/x-tar"
+PATIENCE = 120.0  # seconds in which nothing comes
 
 
 async def build(engine: "Engine", call: Call) -> web.StreamResponse:
@@ -63,7 +66,16 @@ async def _check(engine: "Engine", call: Call, request: BuildRequest, emit: Emit
 
 
 async def inputs(engine: "Engine", call: Call) -> web.StreamResponse:
-    """`POST /build/inputs`, our own: secrets for a build that follows."""
+    """`POST /build/inputs`, our own: secrets (JSON) or a named context (a tar) for a build that follows."""
+    if call.request.content_type == TAR:
+        given = engine.builder.inputs
+        async with upload(call, PATIENCE) as context:
+            try:
+                word = await asyncio.to_thread(given.leave_context, context)
+            finally:  # also for a client that left before it had the word
+                loop = asyncio.get_running_loop()
+                loop.call_later(SECONDS + PATIENCE, loop.run_in_executor, None, given.forget_old)
+        return reply.json({"Id": word}, 201)
     body = await call.body(BuildInputs)
     return reply.json({"Id": engine.builder.inputs.leave(body.secrets or {})}, 201)
 

@@ -1,14 +1,17 @@
-"""What does a build take from this machine besides its context? Secrets, and the settings that flags spell."""
+"""What does a build take from this machine besides its context? Secrets, directories, what flags spell."""
 
 from __future__ import annotations
 
 import base64
+import json
 import os
 
-from sampan.cli.command import Failure
+from sampan.cli.command import Call, Failure
 from sampan.cli.values import read_bytes
+from sampan.client.context import Context
 
 SECRET_BYTES_MAX = 500 << 10
+CONTEXT = "input:"  # before the word for a context that was left
 
 
 def secrets_of(texts: list[str]) -> dict[str, str]:
@@ -24,6 +27,19 @@ def secrets_of(texts: list[str]) -> dict[str, str]:
         if not name:
             raise Failure(f"invalid secret {text!r}: it has no id")
         found[name] = base64.b64encode(_secret(name, path, variable, words.get("type", ""))).decode()
+    return found
+
+
+def contexts_of(call: Call, texts: list[str]) -> dict[str, str]:
+    """`NAME=DIRECTORY|docker-image://IMAGE` by name; what is in a directory is sent now. Raises Failure."""
+    found = pairs_of(texts, "build-context")
+    directories = [name for name, where in found.items() if "://" not in where]
+    for name in directories:
+        if not os.path.isdir(found[name]):
+            raise Failure(f"failed to get build context {name}: {found[name]}: no such directory")
+    for name in directories:
+        sent = call.engine.send("POST", "/build/inputs", data=Context(found[name], "").pieces())
+        found[name] = CONTEXT + str(json.loads(sent.read())["Id"])
     return found
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 
-from sampan.cli.building.inputs import arguments_of, pairs_of, secrets_of, size_of, ulimits_of
+from sampan.cli.building.inputs import arguments_of, contexts_of, pairs_of, secrets_of, size_of, ulimits_of
 from sampan.cli.building.outputs import cache_sources, cache_target, words_of, write_cache, write_outputs
 from sampan.cli.building.view import WAYS, View
 from sampan.cli.command import Call, Command, Failure
@@ -40,11 +40,15 @@ def run(call: Call) -> int:
     if cache[1]:
         query["cacheto"] = cache[1]
     context, body = source_of(call, query)
+    pairs_of(options["build-context"], "build-context")  # before anything is sent
     secrets = secrets_of(options["secret"])
     if secrets:
         query["inputs"] = call.engine.post("/build/inputs", body={"Secrets": secrets})["Id"]
     if options["check"] or options["call"] == "check":
         return check(call, query, body)
+    contexts = contexts_of(call, options["build-context"])
+    if contexts:
+        query["contexts"] = json.dumps(contexts)
     response = call.engine.send("POST", "/build", query, data=body)
     view.follow(values(response))
     tell_of_large(call, context)
@@ -73,7 +77,6 @@ def query_of(call: Call) -> dict[str, str | list[str]]:
     for parameter, value in (
         ("buildargs", arguments),
         ("labels", pairs_of(options["label"], "label")),
-        ("contexts", pairs_of(options["build-context"], "build-context")),
         ("ulimits", ulimits_of(options["ulimit"])),
         ("cachefrom", cache_sources(call)),
         ("nocachefilter", [name for text in options["no-cache-filter"] for name in text.split(",")]),
@@ -211,7 +214,7 @@ COMMAND = Command(
         Flag("add-host", LIST, 'Add a custom host-to-IP mapping (format: "host:ip")'),
         Flag("allow", LIST, "Allow what a Dockerfile may not do by itself (network.host, security.insecure)"),
         Flag("build-arg", LIST, "Set build-time variables"),
-        Flag("build-context", LIST, "Additional build contexts (e.g., name=docker-image://image)"),
+        Flag("build-context", LIST, "Additional build contexts (e.g., name=path, name=docker-image://image)"),
         Flag("cache-from", LIST, "Images to consider as cache sources (also type=local,src=PATH)"),
         Flag("cache-to", LIST, "Where the cache goes (type=inline, type=registry,ref=NAME or type=local,dest=PATH)"),
         Flag("call", TEXT, 'Set method for evaluating build ("check")'),
