@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sampan.layers.changeset import Changeset
 from sampan.layers.compression import Budget, open_decompressed
-from sampan.layers.header import BadLayer
+from sampan.layers.header import BLOCK, BadLayer
 from sampan.layers.index import Index
 from sampan.layers.stream import Source, Stream
 from sampan.layers.tar import Kind, Member, read_members
@@ -50,6 +50,24 @@ class Hasher:
             self._digest.update(chunk)
 
 
+class WholeBlocks:
+    """A source, filled up with zeros to a whole block.
+
+    docker's client leaves out the padding of the last file when it puts a Dockerfile from elsewhere into a context,
+    and Go's reader, with which dockerd reads it, does not miss it.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._position = 0
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes; empty at the end."""
+        data = self._source.read(size) or bytes(min(size, -self._position % BLOCK))
+        self._position += len(data)
+        return data
+
+
 class Intake(Stream):
     """A stream that copies what passes to a file and hashes it."""
 
@@ -78,13 +96,15 @@ def write_layer(
 ) -> Written:
     """Write the tar and its index into an empty directory, and if `durable` both to disk. Raises BadLayer.
 
-    `only_files`: the tar is no layer but somebody's files, and what would be a deletion in a layer is refused.
+    `only_files`: the tar is no layer but somebody's files, and what would be a deletion in a layer is refused. Its end
+    need not be padded.
     """
     tar = os.open(TAR_NAME, CREATE, 0o600, dir_fd=dir_fd)
     try:
         index = os.open(INDEX_NAME, CREATE, 0o600, dir_fd=dir_fd)
         try:
-            written = index_layer(open_decompressed(source, budget), tar, index, only_files=only_files)
+            stream: Source = open_decompressed(source, budget)
+            written = index_layer(WholeBlocks(stream) if only_files else stream, tar, index, only_files=only_files)
             if durable:
                 os.fsync(index)
         finally:
