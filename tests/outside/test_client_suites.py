@@ -4,21 +4,18 @@
 not listed and fails, and one that is listed and passes, fail here.
 """
 
-import re
-import subprocess
-import sys
-import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from archives import Member, docker_archive, file, link, tar
+from archives import docker_archive, file, tar
 from client_suites import AIODOCKER, DOCKER_PY, Suite, fetch, run
 from conftest import prepare as make_image
 from docker_registry import PROGRAM, DockerRegistry
 from engine import Engine
 from expect import OUTSIDE
+from host_python import python_members
 
 # The images that the suites would pull. They get by with busybox, some files and a user of the distribution's.
 IMAGES = {
@@ -26,17 +23,6 @@ IMAGES = {
     "aiodocker": ["python:3.13-alpine", "python:3.14-alpine", "hello-world:latest"],
 }
 PASSWD = "root:x:0:0:root:/root:/bin/sh\npostgres:x:70:70::/var:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
-
-
-def python_members() -> list[Member]:
-    """This machine's Python, at the paths where it is: aiodocker's tests run programs in it."""
-    stdlib, program = Path(sysconfig.get_path("stdlib")), Path(sys.executable).resolve()
-    linked = subprocess.run(
-        ["ldd", program, *stdlib.glob("lib-dynload/*.so")], capture_output=True, text=True, check=False
-    )
-    files = {program, *(Path(path) for path in re.findall(r"(/\S+) \(0x", linked.stdout))}
-    files |= {p for p in stdlib.rglob("*") if p.suffix in {".py", ".so"} and not {"test", "dist-packages"} & {*p.parts}}
-    return [*(file(str(p).lstrip("/"), p.read_bytes()) for p in sorted(files)), link("bin/python", str(program))]
 
 
 def prepare(suite: Suite, engine: Engine, image_tar: Path) -> None:

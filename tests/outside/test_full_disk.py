@@ -70,3 +70,23 @@ def test_a_commit_that_does_not_fit(small: Engine) -> None:
     small.docker("rm", "again")
     small.docker("rmi", "again:1")
     assert subprocess.run(["kill", "-0", str(small.pid)], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("step", ["a context", "a copy", "a command"])
+def test_a_build_that_does_not_fit(small: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    monkeypatch.setenv("DOCKER_BUILDKIT", "0")
+    before, images = used(small), small.docker("images", "-aq").stdout
+    size = {"a context": 80 * MB, "a copy": 35 * MB, "a command": 1}[step]
+    (tmp_path / "big").write_bytes(os.urandom(size))
+    fill = "RUN dd if=/dev/urandom of=/big bs=1048576 count=80\n" if step == "a command" else ""
+    (tmp_path / "Dockerfile").write_text(f"FROM {IMAGE}\nRUN echo kept > /kept\nCOPY big /\n{fill}")
+    said = small.docker("build", "-t", "full", str(tmp_path))
+    assert said.code != 0 and FULL in (said.stdout + said.stderr).lower(), said
+    assert small.docker("images", "-aq").stdout == images
+    assert used(small) <= before + MB, "the space was given back"
+    (tmp_path / "big").write_bytes(b"small")
+    (tmp_path / "Dockerfile").write_text(f"FROM {IMAGE}\nRUN echo kept > /kept\nCOPY big /\n")
+    done = small.docker("build", "-t", "fits", str(tmp_path))
+    assert (done.code, "Using cache" in done.stdout) == (0, step != "a context"), done
+    assert small.docker("rmi", "fits").code == 0
+    assert small.docker("builder", "prune", "-af").code == 0
