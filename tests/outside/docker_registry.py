@@ -36,13 +36,13 @@ class DockerRegistry:
     """One docker-registry with storage of its own."""
 
     def __init__(self, engine: Engine, port: int, *, address: str = "127.0.0.1", guarded: bool = False,
-                 tls: Path | None = None, proxy: str = "") -> None:  # fmt: skip
+                 tls: Path | None = None, proxy: str = "", data: Path | None = None) -> None:  # fmt: skip
         self.host = f"{address}:{port}"
         self.root = Path(tempfile.mkdtemp(prefix="docker-registry-", dir="/var/tmp"))
         (self.root / "htpasswd").write_text(HTPASSWD)
         lines = [
             "version: 0.1",
-            f"storage: {{filesystem: {{rootdirectory: {self.root}/data}}, delete: {{enabled: true}}}}",
+            f"storage: {{filesystem: {{rootdirectory: {data or self.root / 'data'}}}, delete: {{enabled: true}}}}",
             "log: {level: warn, accesslog: {disabled: true}}",
             f"http: {{addr: {self.host}"
             + (f", tls: {{certificate: {tls}/server.pem, key: {tls}/server.key}}" if tls else "") + "}",

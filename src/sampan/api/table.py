@@ -111,6 +111,8 @@ ROUTES = (
     Route("POST", "/distribution/{name}/manifest", distribution.put_manifest),
     Route("POST", "/commit", containers.commit),
     Route("POST", "/build", build.build, WATCHES),
+    Route("POST", "/build/archive", build.archive),
+    Route("POST", "/build/push", build.push, WATCHES),
     Route("GET", "/build/history", build.history),
     Route("POST", "/build/inputs", build.inputs),
     Route("POST", "/build/prune", build.prune),

@@ -51,6 +51,7 @@ class Services:
     mount_caches: MountCaches
     secrets_root: Path
     pull: Pull | None = None
+    pulling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Stages(Protocol):

@@ -20,6 +20,8 @@ from sampan.builder.history import SCHEMA as HISTORY_SCHEMA
 from sampan.builder.history import History
 from sampan.builder.inputs import Inputs
 from sampan.builder.named import named_contexts
+from sampan.builder.platforms import each_platform
+from sampan.builder.provenance import PREDICATE, provenance
 from sampan.builder.remote import remote_context
 from sampan.builder.report import Report
 from sampan.builder.request import BuildRequest
@@ -76,22 +78,35 @@ class Builder:
                 request, context = await remote_context(request, workspace)
             named = await named_contexts(request.contexts, self.inputs, held.enter_context(ExitStack()))
             kept, dockerfile = await asyncio.to_thread(_receive, request, workspace, context)
-            build = Build(
-                services=self.services, request=request, report=report, workspace=workspace, lease=lease, context=kept,
-                record=record, named=named,
-            )  # fmt: skip
-            for sentence in await take_caches(build):
-                await report.tell(sentence)
-            state = await self._solve(build, dockerfile)
-            if request.squash and len(state.diff_ids) > state.base_layers:
-                await build.in_thread(partial(_squash, build, state))
-            image = await build.in_thread(partial(self._image, build, state))
-            await asyncio.to_thread(self.services.cache.used, build.used_keys)
-            if request.cache_to is not None:
-                await build.in_thread(partial(export, build, request.cache_to, state.platform))
-            record.image = image.id
-            await self._tell(build, image, dockerfile)
+            keys: list[str] = []
+            for one in each_platform(request):
+                build = Build(
+                    services=self.services, request=one, report=report, workspace=workspace, lease=lease, context=kept,
+                    record=record, named=named, used_keys=keys,
+                )  # fmt: skip
+                image = await self._one(build, dockerfile)
         await asyncio.to_thread(self._bound_the_cache)
+        return image
+
+    async def _one(self, build: Build, dockerfile: Dockerfile) -> Image:
+        """The image for one platform."""
+        request = build.request
+        if request.platforms:
+            await build.report.tell(f"Building for {request.platform}")
+        for sentence in await take_caches(build):
+            await build.report.tell(sentence)
+        state = await self._solve(build, dockerfile)
+        if request.squash and len(state.diff_ids) > state.base_layers:
+            await build.in_thread(partial(_squash, build, state))
+        image = await build.in_thread(partial(self._image, build, state))
+        await asyncio.to_thread(self.services.cache.used, build.used_keys)
+        if request.cache_to is not None:
+            await build.in_thread(partial(export, build, request.cache_to, state.platform))
+        build.record.image = image.id
+        if request.tells_parts:
+            said = [{"PredicateType": PREDICATE, "Predicate": provenance(build)}] if request.provenance else []
+            await build.report.part(image.id, str(image.config.platform), said)
+        await self._tell(build, image, dockerfile)
         return image
 
     def _bound_the_cache(self) -> None:

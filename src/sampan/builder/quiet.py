@@ -6,6 +6,7 @@ from typing import Any
 
 from sampan.builder.report import Emit
 
+PARTS = "sampan.build"
 KEPT_MESSAGES = 4096
 KEPT_BYTES = 4 << 20
 
@@ -20,6 +21,8 @@ class Quiet:
 
     async def emit(self, message: Mapping[str, Any]) -> None:
         """Keep one message; the oldest go when there are too many."""
+        if message.get("id") == PARTS:
+            await self._emit(message)  # for the client itself, not for a reader
         if "stream" not in message:
             return
         self._kept.append(message)

@@ -7,7 +7,7 @@ back
 (up to a bound) until it is their turn. A client that asked for events gets those as well, as they happen.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 HELD_BYTES = 1 << 20
@@ -79,6 +79,11 @@ class Report:
     async def made(self, image_id: str) -> None:
         """The image is there."""
         await self._emit({"aux": {"ID": image_id}})
+
+    async def part(self, image_id: str, platform: str, statements: Sequence[Mapping[str, Any]]) -> None:
+        """One of the images that a build makes, for a client that puts them together."""
+        aux = {"kind": "image", "image": image_id, "platform": platform, "statements": list(statements)}
+        await self._emit({"id": "sampan.build", "aux": aux})
 
     async def _show(self, stage: int, text: str) -> None:
         if not self._order or stage == self._order[0]:

@@ -16,6 +16,8 @@ class BuildRequest:
     `dockerfile` is a path in the context; `text` replaces it. `arguments`: None stands for "take the default". `limits`
     are the memory, CPU, ulimit, shm, network and host settings of the containers that RUN steps get. `contexts`: named
     contexts, as `docker-image://…` or the name of an image.
+    `platforms`: several, each of which is built; `platform` is then one after the other of them. `provenance`: "min"
+    or "max"; `tells_parts`: the client wants to hear of every image, and what is said about it.
     `secrets` by id, and `credentials` by registry: they are never kept.
     """
 
@@ -27,6 +29,10 @@ class BuildRequest:
     arguments: Mapping[str, str | None] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     platform: Platform | None = None
+    platforms: tuple[Platform, ...] = ()
+    provenance: str = ""
+    builder_id: str = ""
+    tells_parts: bool = False
     no_cache: bool = False
     no_cache_stages: tuple[str, ...] = ()
     pull: bool = False

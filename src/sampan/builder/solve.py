@@ -22,6 +22,7 @@ from sampan.builder.sources import context_state, image_of
 from sampan.builder.state import PATH, PROXIES, State
 from sampan.errors import InvalidRequest, NotFound
 from sampan.images.image import Image
+from sampan.oci.platform import parse_platform
 
 NOT_INHERITED = ("Hostname", "Image", "Domainname", "Env")
 
@@ -164,7 +165,8 @@ class Solver:
             image = await image_of(build, base.image, base.platform)
             state = state_of(image, build)
         else:
-            platform = build.request.platform or build.platform
+            wanted = parse_platform(base.platform) if base.platform else None
+            platform = wanted or build.request.platform or build.platform
             state = State(platform=platform, config={"WorkingDir": "/"}, env={"PATH": PATH}, mark="scratch")
         triggers: Sequence[str] = state.config.pop("OnBuild", None) or ()
         state.globals = self._variables

@@ -84,8 +84,8 @@ async def _image(build: Build, name: str, platform: str) -> Image:
     wanted = parse_platform(platform) if platform else build.request.platform
     image = None if build.request.pull else await asyncio.to_thread(_local, build, name, wanted)
     if image is None:
-        await _pull(build, name, wanted)
-        image = await asyncio.to_thread(build.services.images.find, name)
+        async with build.services.pulling:
+            image = await _pulled(build, name, wanted)
         if wanted is not None and not satisfies(image.config.platform, wanted):
             raise NotFound(
                 f"image with reference {name} was found but its platform ({image.config.platform}) "
@@ -94,6 +94,18 @@ async def _image(build: Build, name: str, platform: str) -> Image:
     for diff_id in image.diff_ids:
         if not build.lease.keep_layer(diff_id):
             raise NotFound(f"No such image: {name}")
+    return image
+
+
+async def _pulled(build: Build, name: str, wanted: Platform | None) -> Image:
+    """What was pulled; the name goes back to the image for this machine when another platform's was asked for."""
+    before = await asyncio.to_thread(_local, build, name, build.platform)
+    await _pull(build, name, wanted)
+    image = await asyncio.to_thread(build.services.images.find, name)
+    if before is not None and before.id != image.id and not satisfies(image.config.platform, build.platform):
+        reference = parse_reference(name).with_default_tag() if not is_digest(name) else None
+        if reference is not None and not reference.digest:
+            await asyncio.to_thread(build.services.images.name, reference, before.id, before.tagged_ns)
     return image
 
 

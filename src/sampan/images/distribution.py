@@ -10,7 +10,7 @@ from typing import Any
 
 from sampan.errors import InvalidRequest, NotFound
 from sampan.events import Events
-from sampan.images import about_registry, pull, push, push_index
+from sampan.images import about_registry, bundle, pull, push, push_index
 from sampan.images.image import Image
 from sampan.images.progress import Emit
 from sampan.images.repair import check
@@ -25,6 +25,7 @@ from sampan.registry.client import Registries
 from sampan.registry.credentials import Credentials, address_of
 from sampan.registry.repository import Document
 from sampan.registry.settings import Settings
+from sampan.wire.build import BundleBody
 from sampan.wire.filters import Filters
 from sampan.wire.images import ManifestPush
 
@@ -113,6 +114,16 @@ class Distribution:
         """Put an index of manifests that the registry has under a name; its digest. Raises SampanError."""
         reference = parse_reference(name).with_default_tag()
         return await push_index.push_index(self.registries, reference, body.manifests, credentials)
+
+    async def push_bundle(self, body: BundleBody, credentials: Credentials, emit: Emit) -> None:
+        """`POST /build/push`: an index of images of this engine under one name. Raises SampanError."""
+        reference = parse_reference(body.name).with_default_tag()
+        if reference.digest:
+            raise InvalidRequest("cannot push a digest reference")
+        parts = await asyncio.to_thread(bundle.parts_of, self._store, body)
+        emit({"status": f"The push refers to repository [{reference.name}]"})
+        await bundle.pushed(self._store, self.registries, parts, reference, credentials, emit, self._uploads)
+        self._announce("push", reference)
 
     async def log_in(self, credentials: Credentials) -> str:
         """`POST /auth`: an identity token, or "". Raises Unauthorized when the credentials are no good."""

@@ -13,6 +13,7 @@ from sampan.db import Database
 from sampan.errors import NotFound
 from sampan.events import Events
 from sampan.images import (
+    bundle,
     commit,
     download,
     from_host,
@@ -34,7 +35,8 @@ from sampan.images.remove import Removal
 from sampan.images.store import ImageStore, LayerStore, UsersOf
 from sampan.oci.digest import Digest
 from sampan.oci.platform import Platform, satisfies
-from sampan.oci.reference import Reference
+from sampan.oci.reference import Reference, parse_reference
+from sampan.wire.build import BundleBody
 from sampan.wire.filters import Filters
 
 NEWEST: Version = (1, 51)
@@ -212,6 +214,14 @@ class Images:
         for image in archive.images:
             self._announce("save", image, image.id)
         return archive.chunks()
+
+    def archive(self, body: BundleBody) -> Iterator[bytes]:
+        """`POST /build/archive`: an OCI layout whose one index names images. Raises NotFound before the first piece."""
+        reference = parse_reference(body.name).with_default_tag() if body.name else None
+        found = bundle.archive_of(self.store, bundle.parts_of(self.store, body), reference)
+        for image in found.images:
+            self._announce("save", image, image.id)
+        return found.chunks()
 
     def sweep(self) -> None:
         """Once after start-up: give back the space of what a crash left behind."""

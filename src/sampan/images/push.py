@@ -83,8 +83,13 @@ async def push(
     credentials: Credentials,
     emit: Emit,
     room: asyncio.Semaphore,
-) -> None:
-    """Bring `image` into its registry as `reference`, which has a tag. Raises SampanError."""
+    *,
+    tagged: bool = True,
+) -> Descriptor:
+    """Bring `image` into its registry as `reference`, which has a tag; its manifest. Raises SampanError.
+
+    Not `tagged`: the manifest, in OCI's types, is there under its digest alone, for an index to name.
+    """
     with store.lease() as lease:
         layers = await asyncio.to_thread(_plan, store, lease, image, reference)
         neighbours = sorted({source for layer in layers for _, source in layer.mounts})
@@ -97,12 +102,17 @@ async def push(
         blobs = await _all(pushing, distinct.values(), room)
         await _config(pushing, image)
         descriptors = [_descriptor(blobs[layer.diff_id]) for layer in layers]
-        media_type, data = await asyncio.to_thread(_manifest, store, image, descriptors)
-        await repeated(target.access, partial(put_manifest, target, reference.tag, media_type, data))
+        media_type, data = await asyncio.to_thread(_manifest, store, image, descriptors, as_docker=tagged)
         digest = digest_of(data)
+        name = reference.tag if tagged else digest
+        await repeated(target.access, partial(put_manifest, target, name, media_type, data))
         await asyncio.to_thread(_remember, store, image, reference, digest, list(blobs.values()))
+    found = Descriptor(media_type, digest, len(data))
+    if not tagged:
+        return found
     emit({"status": f"{reference.tag}: digest: {digest} size: {len(data)}"})
     emit({"progressDetail": {}, "aux": {"Tag": reference.tag, "Digest": digest, "Size": len(data)}})
+    return found
 
 
 def _plan(store: ImageStore, lease: Lease, image: Image, reference: Reference) -> list[_Layer]:
@@ -263,14 +273,16 @@ def _descriptor(blob: LayerBlob) -> Descriptor:
     return Descriptor(blob.media_type, blob.digest, blob.size)
 
 
-def _manifest(store: ImageStore, image: Image, layers: Sequence[Descriptor]) -> tuple[str, bytes]:
+def _manifest(
+    store: ImageStore, image: Image, layers: Sequence[Descriptor], *, as_docker: bool
+) -> tuple[str, bytes]:
     """The manifest's media type and bytes: as it came if it says the same, else as dockerd writes it."""
     stated = _stated(store, image)
     if stated and [(each.digest, each.size) for each in stated] == [(each.digest, each.size) for each in layers]:
         data = store.content.read(image.manifest)
         return parse_manifest(data).media_type, data
     size = len(image.config.data)
-    if all(_DOCKER_TYPES.get(each.media_type, each.media_type) in _OCI_TYPES for each in layers):
+    if as_docker and all(_DOCKER_TYPES.get(each.media_type, each.media_type) in _OCI_TYPES for each in layers):
         config = Descriptor(DOCKER_CONFIG, image.id, size)
         renamed = [replace(each, media_type=_DOCKER_TYPES.get(each.media_type, each.media_type)) for each in layers]
         return DOCKER_MANIFEST, render_docker_manifest(config, renamed)

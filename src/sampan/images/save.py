@@ -11,7 +11,7 @@ Layers are not copied on the way: they appear as `Segment`s of the files they ar
 
 import io
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sampan.errors import InvalidRequest, NotFound
@@ -51,14 +51,12 @@ class _Wanted:
 class SavedArchive:
     """An archive of images, not yet written."""
 
-    def __init__(self, store: ImageStore, wanted: Sequence[_Wanted]) -> None:
+    def __init__(
+        self, store: ImageStore, images: Sequence[Image], members: Callable[[], Iterator[bytes | Segment]]
+    ) -> None:
         self._store = store
-        self._wanted = wanted
-
-    @property
-    def images(self) -> list[Image]:
-        """The images in it."""
-        return [each.image for each in self._wanted]
+        self.images = list(images)
+        self._members = members
 
     def parts(self) -> Iterator[bytes | Segment]:
         """The archive's bytes in order. The layers stay in the store until the iteration ends."""
@@ -68,7 +66,7 @@ class SavedArchive:
                     if not lease.keep_layer(diff_id):
                         raise NotFound(f"layer {diff_id} of image {image.id} was removed meanwhile")
             written = 0
-            for part in _members(self._store, self._wanted):
+            for part in self._members():
                 written += part.length if isinstance(part, Segment) else len(part)
                 yield part
             # Two blocks of zeros end an archive; tar writes whole records.
@@ -95,7 +93,14 @@ def save(store: ImageStore, names: Sequence[str], *, platform: Platform | None =
             entry = wanted.setdefault(image.id, _Wanted(image))
             if reference and reference not in entry.references:
                 entry.references.append(reference)
-    return SavedArchive(store, list(wanted.values()))
+    saved = list(wanted.values())
+    return SavedArchive(store, [each.image for each in saved], lambda: _members(store, saved))
+
+
+def layer_segment(store: ImageStore, diff_id: Digest) -> Segment:
+    """A layer as the file that it is."""
+    path = store.layers.tar(diff_id)
+    return Segment(str(path), 0, path.stat().st_size)
 
 
 def _resolve(store: ImageStore, name: str) -> list[tuple[Image, Reference | None]]:
@@ -125,10 +130,9 @@ def _members(store: ImageStore, wanted: Sequence[_Wanted]) -> Iterator[bytes | S
         image, seconds = each.image, max(0, created_ns(each.image) // 10**9)
         layers = []
         for diff_id in image.diff_ids:
-            path = store.layers.tar(diff_id)
-            size = path.stat().st_size
-            blobs[encoded_part(diff_id)] = (Segment(str(path), 0, size), seconds)
-            layers.append(Descriptor(OCI_LAYER, diff_id, size))
+            segment = layer_segment(store, diff_id)
+            blobs[encoded_part(diff_id)] = (segment, seconds)
+            layers.append(Descriptor(OCI_LAYER, diff_id, segment.length))
         blobs[encoded_part(image.id)] = (image.config.data, seconds)
         manifest = render_manifest(Descriptor(OCI_CONFIG, image.id, len(image.config.data)), layers)
         blobs[encoded_part(digest_of(manifest))] = (manifest, 0)
@@ -137,15 +141,15 @@ def _members(store: ImageStore, wanted: Sequence[_Wanted]) -> Iterator[bytes | S
         for reference in each.references:
             tags = repositories.setdefault(reference.familiar_name, {})
             tags[reference.tag] = encoded_part(image.diff_ids[-1])
-    yield _header("blobs/", 0, 0)
-    yield _header("blobs/sha256/", 0, 0)
+    yield header("blobs/", 0, 0)
+    yield header("blobs/sha256/", 0, 0)
     for encoded, (content, seconds) in sorted(blobs.items()):
-        yield from _member(f"blobs/sha256/{encoded}", content, seconds)
-    yield from _member("index.json", render_index(descriptors), 0)
-    yield from _member("manifest.json", encode(entries) + b"\n", 0)
-    yield from _member("oci-layout", encode({"imageLayoutVersion": "1.0.0"}), 0)
+        yield from member(f"blobs/sha256/{encoded}", content, seconds)
+    yield from member("index.json", render_index(descriptors), 0)
+    yield from member("manifest.json", encode(entries) + b"\n", 0)
+    yield from member("oci-layout", encode({"imageLayoutVersion": "1.0.0"}), 0)
     if repositories:
-        yield from _member("repositories", encode(repositories) + b"\n", 0)
+        yield from member("repositories", encode(repositories) + b"\n", 0)
 
 
 def _descriptors(wanted: _Wanted, manifest: bytes) -> list[Descriptor]:
@@ -169,19 +173,21 @@ def _entry(wanted: _Wanted) -> dict[str, object]:
     }
 
 
-def _member(name: str, content: bytes | Segment, seconds: int) -> Iterator[bytes | Segment]:
+def member(name: str, content: bytes | Segment, seconds: int) -> Iterator[bytes | Segment]:
+    """One file of the archive, padded as tar has it."""
     size = content.length if isinstance(content, Segment) else len(content)
-    yield _header(name, size, seconds)
+    yield header(name, size, seconds)
     yield content
     if padding := -size % BLOCK:
         yield bytes(padding)
 
 
-def _header(name: str, size: int, seconds: int) -> bytes:
-    member = tarfile.TarInfo(name.removesuffix("/"))
-    member.size, member.mtime = size, seconds
-    member.type, member.mode = (tarfile.DIRTYPE, 0o755) if name.endswith("/") else (tarfile.REGTYPE, 0o644)
-    return member.tobuf(tarfile.PAX_FORMAT)
+def header(name: str, size: int, seconds: int) -> bytes:
+    """The header of a file, or of a directory if its name ends with a slash."""
+    info = tarfile.TarInfo(name.removesuffix("/"))
+    info.size, info.mtime = size, seconds
+    info.type, info.mode = (tarfile.DIRTYPE, 0o755) if name.endswith("/") else (tarfile.REGTYPE, 0o644)
+    return info.tobuf(tarfile.PAX_FORMAT)
 
 
 def _read(segment: Segment) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ dockerd's.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from msgspec import Struct
 
@@ -76,6 +77,27 @@ class BuildInputs(Struct, rename="pascal", frozen=True, kw_only=True):
     """The body of `POST /build/inputs`: secrets, base64 by id."""
 
     secrets: dict[str, str] | None = None
+
+
+class Said(Struct, rename="pascal", frozen=True, kw_only=True):
+    """One statement about an image: an in-toto predicate and its type."""
+
+    predicate_type: str
+    predicate: dict[str, Any]
+
+
+class BundleImage(Struct, rename="pascal", frozen=True, kw_only=True):
+    """One image of a bundle, by ID."""
+
+    id: str
+    statements: list[Said] | None = None
+
+
+class BundleBody(Struct, rename="pascal", frozen=True, kw_only=True):
+    """The body of `POST /build/archive` and `POST /build/push`: the images that one index names."""
+
+    name: str = ""
+    images: list[BundleImage] = []
 
 
 def _hosts(given: Sequence[str]) -> list[str]:

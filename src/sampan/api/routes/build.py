@@ -11,18 +11,20 @@ from aiohttp import web
 from sampan.api import reply
 from sampan.api.call import Call
 from sampan.api.outlet import Emit, streamed
+from sampan.api.progress import batches, followed
+from sampan.api.routes.distribution import credentials_of
 from sampan.api.status import sentence_of
 from sampan.api.upload import upload
 from sampan.builder.inputs import SECONDS
 from sampan.builder.operations.run import StepFailed
+from sampan.builder.platforms import parse_platforms
 from sampan.builder.quiet import Quiet
 from sampan.builder.report import Report
 from sampan.builder.request import BuildRequest
 from sampan.errors import InvalidRequest, NotSupported
-from sampan.oci.platform import parse_platform
 from sampan.oci.reference import parse_reference
 from sampan.registry.credentials import decode_config_header
-from sampan.wire.build import BuildInputs, Parameters
+from sampan.wire.build import BuildInputs, BundleBody, Parameters
 from sampan.wire.images import error_line, progress_line
 
 if TYPE_CHECKING:
@@ -80,6 +82,24 @@ async def inputs(engine: "Engine", call: Call) -> web.StreamResponse:
     return reply.json({"Id": engine.builder.inputs.leave(body.secrets or {})}, 201)
 
 
+async def archive(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /build/archive`, our own: an OCI layout whose index names images, and what is said about them."""
+    body = await call.body(BundleBody)
+    pieces = await asyncio.to_thread(engine.images.archive, body)
+    response = reply.stream("application/x-tar")
+    await response.prepare(call.request)
+    async for batch in batches(pieces):
+        await response.write(batch)
+    await response.write_eof()
+    return response
+
+
+async def push(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /build/push`, our own: the same index, into a registry."""
+    body, who = await call.body(BundleBody), credentials_of(call)
+    return await followed(call, lambda emit: engine.distribution.push_bundle(body, who, emit))
+
+
 async def history(engine: "Engine", call: Call) -> web.StreamResponse:
     """`GET /build/history`, our own: the latest builds and what became of them."""
     return reply.json(await asyncio.to_thread(engine.builder.history.list))
@@ -106,6 +126,10 @@ def wanted(call: Call) -> BuildRequest:
             raise InvalidRequest("build tag cannot contain a digest")
         if reference.with_default_tag() not in references:
             references.append(reference.with_default_tag())
+    platforms = parse_platforms(call.texts("platform"))
+    provenance = call.text("provenance")
+    if provenance not in ("", "min", "max"):
+        raise InvalidRequest(f"provenance {provenance!r}: it is min or max")
     return BuildRequest(
         dockerfile=call.text("dockerfile") or "Dockerfile",
         remote=call.text("remote"),
@@ -113,7 +137,11 @@ def wanted(call: Call) -> BuildRequest:
         target=call.text("target"),
         arguments=given.map_of("buildargs"),
         labels={name: value or "" for name, value in given.map_of("labels").items()},
-        platform=parse_platform(call.text("platform")) if call.text("platform") else None,
+        platform=platforms[0] if platforms else None,
+        platforms=platforms if len(platforms) > 1 else (),
+        provenance=provenance,
+        builder_id=call.text("builderid"),
+        tells_parts=call.flag("parts"),
         no_cache=call.flag("nocache"),
         pull=call.flag("pull"),
         squash=call.flag("squash"),

@@ -19,6 +19,7 @@ from sampan.builder.cache import key_of
 from sampan.builder.configure import command_words
 from sampan.builder.dockerfile.instructions import Run
 from sampan.builder.dockerfile.lexer import Heredoc
+from sampan.builder.foreign import refuse_what_cannot_run
 from sampan.builder.operations.run_mounts import Mounted, mount_all
 from sampan.builder.operations.transfer import heredoc_text
 from sampan.builder.state import PATH, PROXIES, State
@@ -142,6 +143,7 @@ async def _execute(
     build: Build, state: State, at: Position, instruction: Run, command: Command, mounted: Mounted
 ) -> str:
     """Run the container and make a layer of what it changed."""
+    await build.in_thread(partial(refuse_what_cannot_run, state.platform, build.platform))
     step_id = secrets.token_hex(32)
     await build.report.line(at.stage, f" ---> Running in {step_id[:12]}")
     services = build.services

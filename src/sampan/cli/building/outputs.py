@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from sampan.cli.command import Call, Failure
@@ -13,6 +13,12 @@ from sampan.client.engine import named
 from sampan.client.progress import show
 from sampan.client.stream import write_all
 from sampan.oci.reference import parse_reference
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from sampan.client.connection import Response
 
 STDOUT = 1
 TYPES = ("image", "docker", "oci", "tar", "local", "registry", "cacheonly")
@@ -30,12 +36,14 @@ def words_of(text: str) -> dict[str, str]:
     return words
 
 
-def write_outputs(call: Call, image_id: str, names: list[str]) -> None:
-    """Write what --output and --push ask for. Raises Failure."""
+def write_outputs(call: Call, image_id: str, names: list[str], parts: list[dict[str, Any]]) -> None:
+    """Write what --output and --push ask for; `parts` go out as one index. Raises Failure."""
     for text in call.options["output"]:
         words = words_of(text)
         kind, dest = words["type"], words.get("dest", "")
-        if kind in ("docker", "oci") and dest:
+        if kind == "oci" and dest and parts:
+            _archive(call, names, parts, dest)
+        elif kind in ("docker", "oci") and dest:
             _to_file(call, named("images", names[0] if names else image_id, "get"), dest)
         elif kind in ("tar", "local"):
             if not dest:
@@ -47,12 +55,12 @@ def write_outputs(call: Call, image_id: str, names: list[str]) -> None:
                 else:
                     _to_directory(call, path, dest)
         if kind == "registry" or (kind == "image" and words.get("push") == "true"):
-            push(call, names)
+            push(call, names, parts)
     if call.options["push"]:
-        push(call, names)
+        push(call, names, parts)
 
 
-def push(call: Call, names: list[str]) -> None:
+def push(call: Call, names: list[str], parts: Sequence[dict[str, Any]] = ()) -> None:
     """Send the tags to their registries. Raises Failure, Refused."""
     if not names:
         raise Failure("tag is needed when pushing to registry: give it with -t")
@@ -60,7 +68,11 @@ def push(call: Call, names: list[str]) -> None:
         reference = parse_reference(name).with_default_tag()
         fields = {"X-Registry-Auth": header(call.config_directory, reference.domain)}
         query: dict[str, str | list[str]] = {"tag": reference.tag}
-        response = call.engine.send("POST", named("images", reference.name, "push"), query, fields=fields)
+        if parts:
+            body = {"Name": str(reference), "Images": list(parts)}
+            response = call.engine.send("POST", "/build/push", body=body, fields=fields)
+        else:
+            response = call.engine.send("POST", named("images", reference.name, "push"), query, fields=fields)
         show(response, call.out, quiet=call.options["quiet"])
 
 
@@ -130,8 +142,16 @@ def _container(call: Call, image_id: str) -> Iterator[str]:
         call.engine.delete(named("containers", made), {"v": "1"})
 
 
+def _archive(call: Call, names: list[str], parts: list[dict[str, Any]], dest: str) -> None:
+    body = {"Name": names[0] if names else "", "Images": parts}
+    _write(call.engine.send("POST", "/build/archive", body=body), dest)
+
+
 def _to_file(call: Call, path: str, dest: str) -> None:
-    response = call.engine.send("GET", path)
+    _write(call.engine.send("GET", path), dest)
+
+
+def _write(response: Response, dest: str) -> None:
     if dest == "-":
         for piece in response.pieces():
             write_all(STDOUT, piece)

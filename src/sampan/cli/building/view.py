@@ -50,6 +50,7 @@ class View:
 
     def __init__(self, out: Output, way: str, width: int = 80) -> None:
         self.image_id = ""
+        self.parts: list[dict[str, Any]] = []
         self.way = way if way != "auto" else "tty" if out.is_terminal else "plain"
         self._out = out
         self._width = min(width, WIDTH_MAX)
@@ -81,7 +82,9 @@ class View:
             self._show_failure()
             raise Refused(int(detail.get("code") or FAILED), str(detail.get("message") or message.get("error")))
         event = message.get("aux") or {}
-        if "ID" in event:
+        if event.get("kind") == "image":
+            self.parts.append({"Id": event["image"], "Statements": event["statements"]})
+        elif "ID" in event:
             self.image_id = str(event["ID"])
         elif message.get("id") == "sampan.build":
             self._event(event)

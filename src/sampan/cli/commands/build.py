@@ -7,8 +7,9 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 
+from sampan.cli.building.attested import attested
 from sampan.cli.building.inputs import arguments_of, contexts_of, pairs_of, secrets_of, size_of, ulimits_of
-from sampan.cli.building.outputs import cache_sources, cache_target, words_of, write_cache, write_outputs
+from sampan.cli.building.outputs import cache_sources, cache_target, write_cache, write_outputs
 from sampan.cli.building.view import WAYS, View
 from sampan.cli.command import Call, Command, Failure
 from sampan.cli.flags import LIST, SWITCH, TEXT, Flag
@@ -34,8 +35,7 @@ def run(call: Call) -> int:
     view = View(call.out, way, shutil.get_terminal_size().columns)
     query = query_of(call)
     query["events"] = "1" if view.wants_events else "0"
-    for text in options["output"]:
-        words_of(text)  # before anything is built
+    query |= attested(call)  # before anything is built, as is what is wrong with an output
     cache = cache_target(call)
     if cache[1]:
         query["cacheto"] = cache[1]
@@ -52,7 +52,7 @@ def run(call: Call) -> int:
     response = call.engine.send("POST", "/build", query, data=body)
     view.follow(values(response))
     tell_of_large(call, context)
-    write_outputs(call, view.image_id, options["tag"])
+    write_outputs(call, view.image_id, options["tag"], view.parts)
     write_cache(call, cache)
     finish(call, view)
     return 0
@@ -213,6 +213,7 @@ COMMAND = Command(
     flags=(
         Flag("add-host", LIST, 'Add a custom host-to-IP mapping (format: "host:ip")'),
         Flag("allow", LIST, "Allow what a Dockerfile may not do by itself (network.host, security.insecure)"),
+        Flag("attest", LIST, 'Attestation parameters (format: "type=provenance,mode=max")'),
         Flag("build-arg", LIST, "Set build-time variables"),
         Flag("build-context", LIST, "Additional build contexts (e.g., name=path, name=docker-image://image)"),
         Flag("cache-from", LIST, "Images to consider as cache sources (also type=local,src=PATH)"),
@@ -229,8 +230,9 @@ COMMAND = Command(
         Flag("no-cache-filter", LIST, "Do not cache specified stages"),
         Flag("load", SWITCH, "The image is in the engine anyway", hidden=True),
         Flag("output", LIST, 'Output destination (format: "type=local,dest=path")', short="o"),
-        Flag("platform", TEXT, "Set target platform for build"),
+        Flag("platform", LIST, "Set target platform for build (several: an index of images)"),
         Flag("progress", TEXT, 'Set type of progress output ("auto", "plain", "tty", "json")', default="auto"),
+        Flag("provenance", TEXT, 'Shorthand for "--attest=type=provenance"'),
         Flag("pull", SWITCH, "Always attempt to pull all referenced images"),
         Flag("push", SWITCH, "Send the image to the registry of its name"),
         Flag("quiet", SWITCH, "Suppress the build output and print image ID on success", short="q"),

@@ -1,0 +1,58 @@
+"""What is to be said about a build's images, and which of them are to go out together? `--attest`, `--provenance`."""
+
+from __future__ import annotations
+
+from sampan.cli.building.outputs import words_of
+from sampan.cli.command import Call, Failure
+
+YES, NO = ("", "true", "1"), ("false", "0")
+MODES = ("min", "max")
+
+
+def attested(call: Call) -> dict[str, str | list[str]]:
+    """The query's part about it. Raises Failure, also for an output that does not exist."""
+    options = call.options
+    outputs = [words_of(text) for text in options["output"]]
+    several = len([word for text in options["platform"] for word in text.split(",")]) > 1
+    said = _provenance(options["attest"], options["provenance"])
+    for words in outputs:
+        if several and words["type"] in ("tar", "local", "docker") and words.get("dest"):
+            raise Failure(f"output type={words['type']} is of one platform: several go to type=oci or to a registry")
+    goes_out = options["push"] or any(
+        words["type"] in ("oci", "registry") or words.get("push") == "true" for words in outputs
+    )
+    if said and not goes_out:
+        raise Failure("attestations go beside an image in an index: they need --push or --output type=oci,dest=PATH")
+    return said | ({"parts": "1"} if said or several else {})
+
+
+def _provenance(attestations: list[str], provenance: str) -> dict[str, str | list[str]]:
+    """What was asked for last counts. Raises Failure."""
+    asked: dict[str, str] = {}
+    for text in attestations:
+        words = dict(word.partition("=")[::2] for word in text.split(","))
+        kind = words.pop("type", "")
+        if kind == "sbom":
+            raise Failure("attestation type=sbom is not supported yet: it is type=provenance")
+        if kind != "provenance":
+            raise Failure(f"invalid attestation {text!r}: its type is provenance")
+        asked = words
+    if provenance:
+        first = provenance.partition(",")[0]
+        asked = {"disabled": "true"} if first in NO else {"mode": "min"} if first in YES else _words(provenance)
+    elif not attestations:
+        return {}
+    if asked.get("disabled", "false") in ("true", "1"):
+        return {}
+    unknown = asked.keys() - {"mode", "builder-id", "disabled"}
+    mode = asked.get("mode", "min")
+    if unknown or mode not in MODES:
+        raise Failure("invalid provenance: it is true, false or mode=min|max[,builder-id=URI]")
+    found: dict[str, str | list[str]] = {"provenance": mode}
+    if asked.get("builder-id"):
+        found["builderid"] = asked["builder-id"]
+    return found
+
+
+def _words(text: str) -> dict[str, str]:
+    return dict(word.partition("=")[::2] for word in text.split(","))
