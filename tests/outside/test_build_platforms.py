@@ -26,6 +26,7 @@ HERE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.
 OTHERS = ("s390x", "ppc64le")
 PLATFORMS = f"linux/{OTHERS[0]},linux/{HERE},linux/{OTHERS[1]}"
 ARGUMENTS = "ARG TARGETPLATFORM TARGETARCH BUILDPLATFORM\n"
+SPDX = "https://spdx.dev/Document"
 PROVENANCE = "https://slsa.dev/provenance/v1"
 
 
@@ -93,11 +94,13 @@ def test_several_platforms_become_one_index(shared: tuple[Engine, DockerRegistry
     # Each platform stands on the base's image for it, pulled; what is for the builder's runs here.
     text = (
         f"FROM --platform=$BUILDPLATFORM {IMAGE} AS made\n{ARGUMENTS}RUN echo made for $TARGETARCH > /made\n"
-        f"FROM {base}\nCOPY --from=made /made /made\n"
+        f"FROM {base}\nCOPY --from=made /made /made\nCOPY <<END /var/lib/dpkg/status\nPackage: curl\n"
+        "Status: install ok installed\nVersion: 7.88\nArchitecture: all\nEND\n"
     )
     archive, context = tmp_path / "app.tar", context_of(tmp_path / "app", text)
     done = engine.sampan(
-        "build", "-q", "--platform", PLATFORMS, "--provenance", "mode=max", "--build-arg", "N=1", "--build-arg", "HTTP_PROXY=http://me:hunter2@p",
+        "build", "-q", "--platform", PLATFORMS, "--provenance", "mode=max", "--sbom", "true", "--build-arg", "N=1",
+        "--build-arg", "HTTP_PROXY=http://me:hunter2@p",
         "-o", f"type=oci,dest={archive}", "--push", "-t", app, context,
     )  # fmt: skip
     assert done.code == 0, done.stdout + done.stderr
@@ -118,7 +121,10 @@ def test_several_platforms_become_one_index(shared: tuple[Engine, DockerRegistry
         assert entry["annotations"] == {
             "vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": subject["digest"],
         }  # fmt: skip
-        (layer,) = layout.document(entry)["layers"]
+        layer, listed = layout.document(entry)["layers"]
+        assert listed["annotations"] == {"in-toto.io/predicate-type": SPDX}
+        document = layout.document(listed)["predicate"]
+        assert [(each["name"], each["versionInfo"]) for each in document["packages"]][1:] == [("curl", "7.88")]
         assert layer["mediaType"] == "application/vnd.in-toto+json"
         assert layer["annotations"] == {"in-toto.io/predicate-type": PROVENANCE}
         statement = layout.document(layer)
@@ -151,7 +157,8 @@ def test_several_platforms_become_one_index(shared: tuple[Engine, DockerRegistry
     assert "binfmt_misc" in done.stderr
     for flags, sentence in (
         (("--provenance", "true"), "attestations go beside an image"),
-        (("--attest", "type=other"), "its type is provenance"),
+        (("--attest", "type=other"), "its type is provenance or sbom"),
+        (("--sbom", "generator=x"), "generators are not supported"),
         (("--platform", PLATFORMS, "-o", str(tmp_path / "tree")), "is of one platform"),
     ):
         done = engine.sampan("build", *flags, context)

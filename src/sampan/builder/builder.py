@@ -25,6 +25,8 @@ from sampan.builder.provenance import PREDICATE, provenance
 from sampan.builder.remote import remote_context
 from sampan.builder.report import Report
 from sampan.builder.request import BuildRequest
+from sampan.builder.sbom import PREDICATE as SBOM_PREDICATE
+from sampan.builder.sbom import sbom
 from sampan.builder.solve import Solver
 from sampan.builder.squash import squashed
 from sampan.builder.state import PROXIES, State, platform_arguments
@@ -104,7 +106,12 @@ class Builder:
             await build.in_thread(partial(export, build, request.cache_to, state.platform))
         build.record.image = image.id
         if request.tells_parts:
-            said = [{"PredicateType": PREDICATE, "Predicate": provenance(build)}] if request.provenance else []
+            said = []
+            if request.provenance:
+                said.append({"PredicateType": PREDICATE, "Predicate": provenance(build)})
+            if request.sbom:
+                listed = await build.in_thread(partial(sbom, build, image))
+                said.append({"PredicateType": SBOM_PREDICATE, "Predicate": listed})
             await build.report.part(image.id, str(image.config.platform), said)
         await self._tell(build, image, dockerfile)
         return image

@@ -17,7 +17,8 @@ class BuildRequest:
     are the memory, CPU, ulimit, shm, network and host settings of the containers that RUN steps get. `contexts`: named
     contexts, as `docker-image://…` or the name of an image.
     `platforms`: several, each of which is built; `platform` is then one after the other of them. `provenance`: "min"
-    or "max"; `tells_parts`: the client wants to hear of every image, and what is said about it.
+    or "max"; `sbom`: the packages are listed, too; `tells_parts`: the client wants to hear of every image, and what is
+    said about it.
     `secrets` by id, and `credentials` by registry: they are never kept.
     """
 
@@ -32,6 +33,7 @@ class BuildRequest:
     platforms: tuple[Platform, ...] = ()
     provenance: str = ""
     builder_id: str = ""
+    sbom: bool = False
     tells_parts: bool = False
     no_cache: bool = False
     no_cache_stages: tuple[str, ...] = ()

@@ -140,6 +140,7 @@ def wanted(call: Call) -> BuildRequest:
         platform=platforms[0] if platforms else None,
         platforms=platforms if len(platforms) > 1 else (),
         provenance=provenance,
+        sbom=call.flag("sbom"),
         builder_id=call.text("builderid"),
         tells_parts=call.flag("parts"),
         no_cache=call.flag("nocache"),

@@ -1,4 +1,4 @@
-"""What is to be said about a build's images, and which of them are to go out together? `--attest`, `--provenance`."""
+"""What is to be said about a build's images? The flags `--attest`, `--provenance` and `--sbom`, and where it can go."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ def attested(call: Call) -> dict[str, str | list[str]]:
     options = call.options
     outputs = [words_of(text) for text in options["output"]]
     several = len([word for text in options["platform"] for word in text.split(",")]) > 1
-    said = _provenance(options["attest"], options["provenance"])
+    given = [_words(text) for text in options["attest"]]
+    for words, text in zip(given, options["attest"], strict=True):
+        if words.get("type") not in ("provenance", "sbom"):
+            raise Failure(f"invalid attestation {text!r}: its type is provenance or sbom")
+    said = _provenance([each for each in given if each["type"] == "provenance"], options["provenance"])
+    said |= _sbom([each for each in given if each["type"] == "sbom"], options["sbom"])
     for words in outputs:
         if several and words["type"] in ("tar", "local", "docker") and words.get("dest"):
             raise Failure(f"output type={words['type']} is of one platform: several go to type=oci or to a registry")
@@ -26,25 +31,15 @@ def attested(call: Call) -> dict[str, str | list[str]]:
     return said | ({"parts": "1"} if said or several else {})
 
 
-def _provenance(attestations: list[str], provenance: str) -> dict[str, str | list[str]]:
+def _provenance(attestations: list[dict[str, str]], provenance: str) -> dict[str, str | list[str]]:
     """What was asked for last counts. Raises Failure."""
-    asked: dict[str, str] = {}
-    for text in attestations:
-        words = dict(word.partition("=")[::2] for word in text.split(","))
-        kind = words.pop("type", "")
-        if kind == "sbom":
-            raise Failure("attestation type=sbom is not supported yet: it is type=provenance")
-        if kind != "provenance":
-            raise Failure(f"invalid attestation {text!r}: its type is provenance")
-        asked = words
+    asked = attestations[-1] if attestations else {"disabled": "true"}
     if provenance:
         first = provenance.partition(",")[0]
         asked = {"disabled": "true"} if first in NO else {"mode": "min"} if first in YES else _words(provenance)
-    elif not attestations:
+    if asked.get("disabled", "false") in YES:
         return {}
-    if asked.get("disabled", "false") in ("true", "1"):
-        return {}
-    unknown = asked.keys() - {"mode", "builder-id", "disabled"}
+    unknown = asked.keys() - {"type", "mode", "builder-id", "disabled"}
     mode = asked.get("mode", "min")
     if unknown or mode not in MODES:
         raise Failure("invalid provenance: it is true, false or mode=min|max[,builder-id=URI]")
@@ -52,6 +47,18 @@ def _provenance(attestations: list[str], provenance: str) -> dict[str, str | lis
     if asked.get("builder-id"):
         found["builderid"] = asked["builder-id"]
     return found
+
+
+def _sbom(attestations: list[dict[str, str]], sbom: str) -> dict[str, str | list[str]]:
+    """Raises Failure for another program that is to make it: this engine reads the databases by itself."""
+    asked = attestations[-1] if attestations else {"disabled": "true"}
+    if sbom:
+        asked = {"disabled": "true"} if sbom in NO else {} if sbom in YES else _words(sbom)
+    if asked.get("disabled", "false") in YES:
+        return {}
+    if asked.keys() - {"type", "disabled"}:
+        raise Failure("invalid sbom: it is true or false (generators are not supported: the engine lists the packages)")
+    return {"sbom": "1"}
 
 
 def _words(text: str) -> dict[str, str]:

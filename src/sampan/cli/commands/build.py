@@ -236,6 +236,7 @@ COMMAND = Command(
         Flag("pull", SWITCH, "Always attempt to pull all referenced images"),
         Flag("push", SWITCH, "Send the image to the registry of its name"),
         Flag("quiet", SWITCH, "Suppress the build output and print image ID on success", short="q"),
+        Flag("sbom", TEXT, 'Shorthand for "--attest=type=sbom"'),
         Flag("secret", LIST, 'Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")'),
         Flag("shm-size", TEXT, "Shared memory size for build containers"),
         Flag("squash", SWITCH, "Squash newly built layers into a single new layer"),
