@@ -171,8 +171,8 @@ def test_two_builds_that_share_a_cache_cannot_move_it(build: Build, canary: Path
     assert "canary of the host" not in said
 
 
-def test_git_is_asked_of_nobody(build: Build) -> None:
-    """E09 E10 E11: repositories are refused whole, whatever their address or ref says."""
+def test_addresses_of_git_are_no_options(build: Build) -> None:
+    """E09 E10 E11: what an address or a ref says is never more than that, and passwords are not told."""
     for url in (
         "https://example.com/x.git#main:../../etc", "git://host/x.git#--upload-pack=touch", "ext::sh -c true.git",
         "git@host:x.git", "https://user:pass@host/x.git", "file:///etc/passwd", "ssh://-oProxyCommand=x/y.git",

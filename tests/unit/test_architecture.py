@@ -41,6 +41,7 @@ ASYNC_FILES = {"runtime/client.py", "runtime/process.py", "runtime/channel.py"}
 # Another program is started in three places: the daemon by the CLI, the zygote by the engine, hooks of the OCI spec.
 PROCESS_FILES = {
     *("runtime/zygote_process.py", "runtime/hooks.py", "client/start_daemon.py", "cli/start_daemon.py"),
+    "builder/git.py",  # git_reader, our own: it reads a repository, within bounds that end it alone
     "runtime/oci_delete.py",  # another OCI runtime, at the user's request
     "client/credential_helper.py",  # docker's credential helpers, that the user has configured
 }

@@ -78,7 +78,7 @@ class Builder:
             lease = held.enter_context(self.services.images.lease())
             if request.remote:
                 request, context = await remote_context(request, workspace)
-            named = await named_contexts(request.contexts, self.inputs, held.enter_context(ExitStack()))
+            named = await named_contexts(request, self.inputs, workspace, held.enter_context(ExitStack()))
             kept, dockerfile = await asyncio.to_thread(_receive, request, workspace, context)
             keys: list[str] = []
             for one in each_platform(request):

@@ -15,7 +15,7 @@ class BuildRequest:
 
     `dockerfile` is a path in the context; `text` replaces it. `arguments`: None stands for "take the default". `limits`
     are the memory, CPU, ulimit, shm, network and host settings of the containers that RUN steps get. `contexts`: named
-    contexts, as `docker-image://…` or the name of an image.
+    contexts, as `docker-image://…`, a URL, or `input:` and the word for what was left before.
     `platforms`: several, each of which is built; `platform` is then one after the other of them. `provenance`: "min"
     or "max"; `sbom`: the packages are listed, too; `tells_parts`: the client wants to hear of every image, and what is
     said about it.

@@ -57,12 +57,15 @@ def _transfer(
             return held.enter_context(closing(Tree([build.workspace.keep(stream).files])))
 
         unpacks = isinstance(instruction, Add) and bool(instruction.unpack)
-        downloaded = [(tree := open_archive(tar), _only(tree, name), unpacks) for name, tar in remote]
+        downloaded = [(tree := open_archive(tar), _only(tree, name), unpacks and bool(name)) for name, tar in remote]
         placement = place(instruction, words, base, source, downloaded, open_archive)
         return _layer_of(build, state, at, placement)
 
 
 def _only(tree: Tree, name: bytes) -> Selected:
+    """What was downloaded: a file, or with no name the whole tree."""
+    if not name:
+        return Selected(b"", tree.root, b"")
     entry = tree.child(tree.root, name)
     assert entry is not None, "it was put there a moment ago"
     return Selected(name, entry, name)

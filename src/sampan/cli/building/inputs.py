@@ -31,9 +31,11 @@ def secrets_of(texts: list[str]) -> dict[str, str]:
 
 
 def contexts_of(call: Call, texts: list[str]) -> dict[str, str]:
-    """`NAME=DIRECTORY|docker-image://IMAGE` by name; what is in a directory is sent now. Raises Failure."""
+    """`NAME=DIRECTORY|URL|docker-image://IMAGE` by name; what is in a directory is sent now. Raises Failure."""
     found = pairs_of(texts, "build-context")
-    directories = [name for name, where in found.items() if "://" not in where]
+    directories = [
+        name for name, where in found.items() if "://" not in where and not where.startswith(("git@", "github.com/"))
+    ]
     for name in directories:
         if not os.path.isdir(found[name]):
             raise Failure(f"failed to get build context {name}: {found[name]}: no such directory")
