@@ -271,8 +271,9 @@ def send(stub: tuple[Stub, Client], program: str, line: str, files: Path) -> tup
 
 
 def in_order(body: object) -> object:
-    """The body with its binds sorted: docker's client keeps them in a map, in no order."""
+    """The body with its binds and variables sorted: docker's client keeps them in maps, in no order."""
     if isinstance(body, dict) and "HostConfig" in body:
+        body["Env"] = body["Env"] and sorted(body["Env"])
         binds = body["HostConfig"]["Binds"]
         body["HostConfig"]["Binds"] = binds and sorted(binds)
     return body

@@ -3,14 +3,15 @@
 import os
 import signal
 
-from engine import Client, eventually
-from expect import DETACHED, IMAGE, Docker
+from engine import Client, Engine, eventually
+from expect import DETACHED, IMAGE
 from test_cli_terminal import Terminal
 
 
-def test_containers_are_seen_entered_followed_and_stopped(engine: Client, docker: Docker, name: str) -> None:
-    busy = "printf 'a\\033[31mred\\n'; while :; do :; done"  # the busiest is the first, so the one that is selected
-    docker(*DETACHED, "--name", name, "--stop-timeout", "0", IMAGE, "sh", "-c", busy)
+def test_containers_are_seen_entered_followed_and_stopped(own_engine: Engine, name: str) -> None:
+    engine = own_engine  # with no other container: the first of the list is this one
+    busy = "printf 'a\\033[31mred\\n'; while :; do :; done"
+    engine.docker(*DETACHED, "--name", name, "--stop-timeout", "0", IMAGE, "sh", "-c", busy)
     view = Terminal(engine, "top")
     try:
         view.expect(r"\d+ running of \d+")
