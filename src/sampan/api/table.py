@@ -114,6 +114,8 @@ ROUTES = (
     Route("POST", "/build/archive", build.archive),
     Route("POST", "/build/push", build.push, WATCHES),
     Route("GET", "/build/history", build.history),
+    Route("GET", "/build/mounts", build.export_cache, WATCHES),
+    Route("POST", "/build/mounts", build.import_cache),
     Route("POST", "/build/inputs", build.inputs),
     Route("POST", "/build/prune", build.prune),
     Route("POST", "/build/cancel", absent.build),

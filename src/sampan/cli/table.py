@@ -125,6 +125,7 @@ COMMANDS: dict[str, Entry] = {
     "update": UPDATE,
     "wait": WAIT,
     "builder build": again(BUILD),
+    "builder cache": Entry("builder_cache", "Export and import what RUN --mount=type=cache keeps"),
     "builder history": Entry("build_history", "List the latest builds and what became of them"),
     "builder prune": Entry("prune:BUILDER", "Remove build cache"),
     "container attach": again(ATTACH),

@@ -12,16 +12,19 @@ from sampan.api import reply
 from sampan.api.call import Call
 from sampan.api.outlet import Emit, streamed
 from sampan.api.progress import batches, followed
+from sampan.api.routes.archive import PATIENCE_SECONDS, send_tar
 from sampan.api.routes.distribution import credentials_of
 from sampan.api.status import sentence_of
 from sampan.api.upload import upload
 from sampan.builder.inputs import SECONDS
+from sampan.builder.mount_cache import cache_id_of
 from sampan.builder.operations.run import StepFailed
 from sampan.builder.platforms import parse_platforms
 from sampan.builder.quiet import Quiet
 from sampan.builder.report import Report
 from sampan.builder.request import BuildRequest
 from sampan.errors import InvalidRequest, NotSupported
+from sampan.layers.pack_tree import pack_tree
 from sampan.oci.reference import parse_reference
 from sampan.registry.credentials import decode_config_header
 from sampan.wire.build import BuildInputs, BundleBody, Parameters
@@ -98,6 +101,26 @@ async def push(engine: "Engine", call: Call) -> web.StreamResponse:
     """`POST /build/push`, our own: the same index, into a registry."""
     body, who = await call.body(BundleBody), credentials_of(call)
     return await followed(call, lambda emit: engine.distribution.push_bundle(body, who, emit))
+
+
+async def export_cache(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`GET /build/mounts?id=…`, our own: a tar of what `RUN --mount=type=cache` keeps under an id."""
+    async with engine.builder.services.mount_caches.reading(_cache_id(call)) as directory:
+        return await send_tar(call, pack_tree(directory))
+
+
+async def import_cache(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /build/mounts?id=…`, our own: a tar as the body becomes what is kept under an id."""
+    cache_id = _cache_id(call)
+    async with upload(call, PATIENCE_SECONDS) as source:
+        await engine.builder.services.mount_caches.replace(cache_id, source)
+    return reply.empty()
+
+
+def _cache_id(call: Call) -> str:
+    if not call.text("id"):
+        raise InvalidRequest("id: which cache is meant?")
+    return cache_id_of(call.text("namespace"), call.text("id"))
 
 
 async def history(engine: "Engine", call: Call) -> web.StreamResponse:

@@ -19,6 +19,7 @@ from typing import Any
 from sampan.builder.build import Build, Position
 from sampan.builder.dockerfile.instructions import Run
 from sampan.builder.dockerfile.mounts import BIND, CACHE, SECRET, SSH, TMPFS, RunMount, parse_mount
+from sampan.builder.mount_cache import cache_id_of
 from sampan.builder.place import Placement
 from sampan.builder.select import Selected
 from sampan.builder.sources import layers_of
@@ -139,7 +140,7 @@ async def _cache(build: Build, mounted: Mounted, mount: RunMount, target: str, h
     if mount.from_:
         raise NotSupported("a cache mount that begins with the files of another stage (from=) is not supported yet")
     namespace = build.request.arguments.get("BUILDKIT_CACHE_MOUNT_NS") or ""
-    cache_id = f"{namespace}/{mount.id or target}"
+    cache_id = cache_id_of(namespace, mount.id or target)
     mode = CACHE_MODE if mount.mode is None else mount.mode
     directory = await held.enter_async_context(
         build.services.mount_caches.use(cache_id, mount.sharing, mode=mode, uid=mount.uid or 0, gid=mount.gid or 0)

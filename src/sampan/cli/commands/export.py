@@ -25,10 +25,14 @@ def run_volume(call: Call) -> int:
 
 def write(call: Call, path: str) -> int:
     """What the engine sends, to a file or to standard output."""
-    target = call.options["output"]
+    return write_to(call, path, call.options["output"])
+
+
+def write_to(call: Call, path: str, target: str, query: dict[str, str | list[str]] | None = None) -> int:
+    """The same; "" is standard output. Raises Failure."""
     if not target and call.out.is_terminal:
         raise Failure("cowardly refusing to save to a terminal. Use the -o flag or redirect")
-    response = call.engine.send("GET", path)
+    response = call.engine.send("GET", path, query)
     if not target:
         for piece in response.pieces():
             write_all(STDOUT, piece)
