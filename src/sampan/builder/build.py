@@ -30,7 +30,9 @@ from sampan.errors import InvalidRequest, Unavailable
 from sampan.images.image import Image
 from sampan.images.moment import rfc3339
 from sampan.images.store import ImageStore, Lease
+from sampan.layers.ingest import Told
 from sampan.layers.stream import Pieces
+from sampan.layers.tar import Member
 from sampan.oci.platform import Platform, host_platform
 
 log = logging.getLogger(__name__)
@@ -120,12 +122,15 @@ class Build:
             await asyncio.gather(task, return_exceptions=True)
             raise
 
-    def ingest(self, pieces: Iterable[bytes]) -> str:
+    def ingest(self, pieces: Iterable[bytes], told: list[Member] | None = None) -> str:
         """A new layer, kept by this build's lease; its diff ID. Raises Unavailable when the build is cancelled.
+
+        `told`: where whoever makes the pieces says which members they are, as `layer_bytes` does.
 
         It need not be on the disk before the build has an image: a power cut costs a build nothing but time.
         """
-        stream = Pieces(self._while_wanted(pieces))
+        wanted = self._while_wanted(pieces)
+        stream = Pieces(wanted) if told is None else Told(wanted, told)
         diff_id: str = self.services.layers.ingest(stream, durable=False).diff_id
         if not self.lease.keep_layer(diff_id):
             raise Unavailable(f"{diff_id} was removed while it was being added: try again")

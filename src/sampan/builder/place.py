@@ -60,6 +60,7 @@ class Placement:
     follow: bool = True
     placed: dict[bytes, Placed] = field(default_factory=dict)
     implied: set[bytes] = field(default_factory=set)
+    complete: set[bytes] = field(default_factory=set)  # the paths whose parents are all in `placed`, and they too
 
     def copy(
         self, tree: Tree, selected: Selected, target: str, exclude: Ignore, *, into: bool, keep_owner: bool
@@ -157,10 +158,10 @@ class Placement:
         """Everything in the layer: bytewise by components, a directory before what is in it."""
         return [self.placed[path] for path in sorted(self.placed, key=lambda path: path.split(b"/"))]
 
-    def with_hard_links(self) -> Iterator[Placed]:
+    def with_hard_links(self, members: Sequence[Placed]) -> Iterator[Placed]:
         """The members as they are written: a second name of a file is a link to the first."""
         links: dict[tuple[int, int, int], bytes] = {}
-        for placed in self.members():
+        for placed in members:
             first = self._first_name(placed, links)
             yield Placed(placed.member._replace(kind=Kind.HARDLINK, link=first, size=0)) if first else placed
 
@@ -196,7 +197,10 @@ class Placement:
 
     def _make_parents(self, path: bytes) -> None:
         """The directories above: as the stage has them, or new."""
-        parts = path.split(b"/")[:-1]
+        parent = path.rpartition(b"/")[0]
+        if parent in self.complete:
+            return
+        parts = parent.split(b"/") if parent else []
         entry: Entry | None = self.base.root
         above = b""
         for part in parts:
@@ -207,6 +211,7 @@ class Placement:
             if entry is not None and not entry.is_directory:
                 raise InvalidRequest(f"cannot copy to non-directory: /{os.fsdecode(above)}")
             self._imply(above, entry)
+        self.complete.add(parent)
 
     def _imply(self, path: bytes, entry: Entry | None) -> None:
         if entry is not None:
@@ -282,7 +287,7 @@ class _Walk:
     def _member(self, path: bytes, entry: Entry) -> Member:
         own = Owner(entry.inode.uid, entry.inode.gid) if self._keep_owner else ROOT
         member = member_of(path, entry, self._to.owner or own)
-        if entry.kind is Kind.SYMLINK:
+        if entry.kind is Kind.SYMLINK or not self._to.chmod:
             return member
         mode = changed_mode(self._to.chmod, member.mode, is_directory=entry.is_directory)
         return member._replace(mode=mode)

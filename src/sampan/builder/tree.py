@@ -23,6 +23,7 @@ from sampan.layers.whiteout import OPAQUE_XATTR
 
 LINKS_MAX = 255
 PIECE = 1 << 20
+WINDOW = 1 << 16
 KINDS = {
     stat.S_IFREG: Kind.FILE,
     stat.S_IFDIR: Kind.DIRECTORY,
@@ -78,6 +79,7 @@ class _Layer:
         undo.callback(os.close, self.tar)
         self.reader = IndexReader(index)
         self._listed: dict[int, dict[bytes, int]] = {}
+        self._window, self._window_at = b"", 0  # what was read last of the tar
 
     def names(self, directory: Inode) -> dict[bytes, int]:
         """name → nid of a directory of this layer."""
@@ -86,6 +88,15 @@ class _Layer:
             known = {name: nid for name, nid, _ in self.reader.children(directory)}
             self._listed[directory.number] = known
         return known
+
+    def read(self, size: int, offset: int) -> bytes:
+        """Bytes of the tar. Small files mostly lie there in the order in which they are asked for: many at a time."""
+        begin = offset - self._window_at
+        if not 0 <= begin <= begin + size <= len(self._window):
+            if size > WINDOW:
+                return os.pread(self.tar, size, offset)
+            self._window, self._window_at, begin = os.pread(self.tar, WINDOW, offset), offset, 0
+        return self._window[begin : begin + size]
 
 
 class Tree:
@@ -129,6 +140,9 @@ class Tree:
 
     def children(self, directory: Entry) -> Iterator[tuple[bytes, Entry]]:
         """All entries of a directory, in bytewise order of their names."""
+        if len(directory.parts) == 1:  # all of a context: nothing to merge, and the index is in order
+            yield from self._children_of(*directory.parts[0])
+            return
         names: set[bytes] = set()
         for number, inode in directory.parts:
             names.update(self._layers[number].names(inode))
@@ -136,6 +150,15 @@ class Tree:
             entry = self.child(directory, name)
             if entry is not None:
                 yield name, entry
+
+    def _children_of(self, number: int, directory: Inode) -> Iterator[tuple[bytes, Entry]]:
+        layer = self._layers[number]
+        for name, nid in layer.names(directory).items():
+            inode = layer.reader.inode(nid)
+            kind = KINDS[stat.S_IFMT(inode.mode)]
+            is_whiteout = kind is Kind.CHARACTER and inode.device == (0, 0)
+            if not is_whiteout and (number, directory.number, name) not in self._hidden:
+                yield name, Entry(kind, ((number, inode),))
 
     def names(self, directory: Entry, topmost: int) -> set[bytes]:
         """The names that the topmost layers have in a directory, deletions among them."""
@@ -159,7 +182,7 @@ class Tree:
         offset = layer.reader.data_offset(inode)
         end = offset + inode.size
         while offset < end:
-            piece = os.pread(layer.tar, min(PIECE, end - offset), offset)
+            piece = layer.read(min(PIECE, end - offset), offset)
             if not piece:
                 raise InvalidRequest("a file of the build is shorter than its index says")
             offset += len(piece)

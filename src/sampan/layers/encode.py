@@ -5,7 +5,7 @@ long name, nanoseconds, attributes, large numbers). The same member always gives
 those that are not UTF-8 are declared as such (POSIX.1-2017 pax, `hdrcharset=BINARY`).
 """
 
-from sampan.layers.header import BLOCK, CHECKSUM, FIELDS
+from sampan.layers.header import BLOCK, CHECKSUM, FIELDS, sum_of
 from sampan.layers.tar import KINDS, SCHILY_XATTR, Kind, Member
 
 END_OF_ARCHIVE = bytes(2 * BLOCK)
@@ -64,29 +64,26 @@ def _record(key: bytes, value: bytes) -> bytes:
 
 
 def _header(member: Member, path: bytes, flag: bytes) -> bytes:
-    def octal(value: int, digits: int) -> bytes:
-        return b"%0*o\0" % (digits, value if 0 <= value < 8**digits else 0)
-
     is_device = flag in b"34"
     block = FIELDS.pack(
         path[:NAME_BYTES],
-        octal(member.mode, 7),
-        octal(member.uid, 7),
-        octal(member.gid, 7),
-        octal(member.size, 11),
-        octal(member.mtime_ns // 10**9, 11),
+        b"%07o\0" % member.mode,
+        b"%07o\0" % (member.uid if member.uid <= ID_MAX else 0),
+        b"%07o\0" % (member.gid if member.gid <= ID_MAX else 0),
+        b"%011o\0" % (member.size if member.size <= SIZE_MAX else 0),
+        b"%011o\0" % (member.mtime_ns // 10**9 if 0 <= member.mtime_ns // 10**9 <= SIZE_MAX else 0),
         b" " * 8,
         flag,
         member.link[:NAME_BYTES],
         b"ustar\x0000",
         b"",
         b"",
-        octal(member.device[0], 7) if is_device else b"",
-        octal(member.device[1], 7) if is_device else b"",
+        b"%07o\0" % member.device[0] if is_device else b"",
+        b"%07o\0" % member.device[1] if is_device else b"",
         b"",
         b"",
     )
-    return block[: CHECKSUM.start] + b"%06o\0 " % sum(block) + block[CHECKSUM.stop :]
+    return block[: CHECKSUM.start] + b"%06o\0 " % sum_of(block) + block[CHECKSUM.stop :]
 
 
 def _is_utf8(name: bytes) -> bool:

@@ -55,12 +55,16 @@ def text(field: bytes) -> bytes:
     return field.partition(b"\0")[0]
 
 
+def sum_of(block: bytes) -> int:
+    """The sum of a block's bytes."""
+    # Adler-32's low half is 1 plus the sum of the bytes modulo 65521; 256 bytes cannot reach that.
+    return (zlib.adler32(block[:256]) & 0xFFFF) + (zlib.adler32(block[256:]) & 0xFFFF) - 2
+
+
 def verify_checksum(block: bytes) -> None:
     """Raise BadLayer unless the sum of the header's bytes is the one that it states."""
     stated = parse_number(block[CHECKSUM])
-    # Adler-32's low half is 1 plus the sum of the bytes modulo 65521; 256 bytes cannot reach that.
-    total = (zlib.adler32(block[:256]) & 0xFFFF) + (zlib.adler32(block[256:]) & 0xFFFF) - 2
-    total += CHECKSUM_AS_SPACES - sum(block[CHECKSUM])
+    total = sum_of(block) + CHECKSUM_AS_SPACES - sum(block[CHECKSUM])
     if total == stated:
         return
     # Historic tars summed signed bytes (POSIX asks readers to accept both).

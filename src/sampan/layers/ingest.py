@@ -9,14 +9,15 @@ import hashlib
 import os
 import queue
 import threading
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from sampan.layers.changeset import Changeset
 from sampan.layers.compression import Budget, open_decompressed
 from sampan.layers.header import BLOCK, BadLayer
 from sampan.layers.index import Index
-from sampan.layers.stream import Source, Stream
-from sampan.layers.tar import Kind, Member, read_members
+from sampan.layers.stream import CHUNK_BYTES, Pieces, Source, Stream
+from sampan.layers.tar import Kind, Member, checked, read_members
 from sampan.layers.whiteout import PREFIX
 
 TAR_NAME = "layer.tar"
@@ -68,6 +69,22 @@ class WholeBlocks:
         return data
 
 
+class Told(Pieces):
+    """A layer that is made here: `members` is filled while `pieces` are made, so that nobody parses what was just
+    written. What a member may be is verified all the same.
+    """
+
+    def __init__(self, pieces: Iterable[bytes], members: list[Member]) -> None:
+        super().__init__(pieces)
+        self._members = members
+
+    def pass_through(self, stream: Stream) -> Iterator[Member]:
+        """Have `stream` read all of it; the members, each when its header has passed."""
+        while stream.some(CHUNK_BYTES):
+            yield from map(checked, self._members)
+            self._members.clear()
+
+
 class Intake(Stream):
     """A stream that copies what passes to a file and hashes it."""
 
@@ -103,7 +120,7 @@ def write_layer(
     try:
         index = os.open(INDEX_NAME, CREATE, 0o600, dir_fd=dir_fd)
         try:
-            stream: Source = open_decompressed(source, budget)
+            stream = source if isinstance(source, Told) else open_decompressed(source, budget)
             written = index_layer(WholeBlocks(stream) if only_files else stream, tar, index, only_files=only_files)
             if durable:
                 os.fsync(index)
@@ -126,7 +143,7 @@ def index_layer(source: Source, tar: int, index_file: int, *, only_files: bool =
         stream = Intake(source, tar, hasher)
         index = Index(index_file)
         changeset = Changeset(index)
-        for member in read_members(stream):
+        for member in source.pass_through(stream) if isinstance(source, Told) else read_members(stream):
             if only_files and (PREFIX in member.path or member.kind is Kind.CHARACTER):
                 _refuse_deletions(member)
             changeset.apply(member)

@@ -166,7 +166,7 @@ def _member(block: bytes, offset: int, extension: _Extension) -> Member:
     )
     if extension.records or extension.path or extension.link:
         member = _extended(member, extension)
-    return _checked(member, flag)
+    return checked(member, flag)
 
 
 def _unknown(flag: bytes) -> str:
@@ -218,7 +218,8 @@ def _xattrs(records: dict[bytes, bytes]) -> Mapping[bytes, bytes]:
     return found or NO_XATTRS
 
 
-def _checked(member: Member, flag: bytes) -> Member:
+def checked(member: Member, flag: bytes = b"0") -> Member:
+    """A member as it is taken: within the kernel's limits, and the same to all programs. Raises BadLayer."""
     path, kind = member.path, member.kind
     if kind is Kind.FILE and path.endswith(b"/"):
         # Before POSIX a directory was a file whose name ends in a slash. With the type "0" programs disagree.

@@ -5,7 +5,6 @@ Only files that `index` wrote are read; the reader is no defence against others.
 """
 
 import mmap
-import os
 import stat
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -45,20 +44,18 @@ class Inode(NamedTuple):
 
 
 class IndexReader:
-    """The inodes of an index, read one by one from its descriptor."""
+    """The inodes of an index, read one by one. The index is mapped: a pread(2) for each would take far longer."""
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        self._index = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
 
     def inode(self, nid: int = ROOT_NID) -> Inode:
         """The inode of that nid; by default the root."""
         offset = nid << erofs.SLOT_BITS
-        head = os.pread(self._descriptor, erofs.BLOCK, offset)
-        layout, count, mode, _, size, place, number, uid, gid, seconds, nanos, links = erofs.INODE.unpack_from(head)
+        fields = erofs.INODE.unpack_from(self._index, offset)
+        layout, count, mode, _, size, place, number, uid, gid, seconds, nanos, links = fields
         end = erofs.INODE.size + erofs.xattrs_size(count)
-        if end > len(head):
-            head = os.pread(self._descriptor, end, offset)
-        xattrs = _xattrs(head[erofs.INODE.size : end])
+        xattrs = _xattrs(self._index[offset + erofs.INODE.size : offset + end]) if count else {}
         mtime_ns = seconds * 10**9 + nanos
         return Inode(number, layout >> 1, mode, uid, gid, mtime_ns, size, links, place, xattrs, offset + end)
 
@@ -66,7 +63,7 @@ class IndexReader:
         """(name, nid, FT_* type) of a directory's entries, without the dots, in bytewise order."""
         begin = directory.place << erofs.BLOCK_BITS
         for offset in range(begin, begin + directory.size, erofs.BLOCK):
-            yield from _entries(os.pread(self._descriptor, erofs.BLOCK, offset))
+            yield from _entries(self._index[offset : offset + erofs.BLOCK])
 
     def link_target(self, symlink: Inode) -> bytes:
         """Where a symlink points."""
@@ -74,12 +71,12 @@ class IndexReader:
             offset = symlink.tail
         else:
             offset = symlink.place << erofs.BLOCK_BITS
-        return os.pread(self._descriptor, symlink.size, offset)
+        return self._index[offset : offset + symlink.size]
 
     def data_offset(self, file: Inode) -> int:
         """Where in the tar a file's data begins; it lies there in one piece."""
         offset = file.tail + -file.tail % erofs.CHUNK_INDEX.size
-        _, _, block = erofs.CHUNK_INDEX.unpack(os.pread(self._descriptor, erofs.CHUNK_INDEX.size, offset))
+        _, _, block = erofs.CHUNK_INDEX.unpack_from(self._index, offset)
         return int(block) << erofs.BLOCK_BITS
 
 

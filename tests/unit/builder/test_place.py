@@ -1,6 +1,7 @@
 """Where does COPY put things, and what is the layer then? Hypothesis: the same input, the same bytes."""
 
 import io
+import os
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,10 @@ from sampan.builder.place import Content, Placement
 from sampan.builder.select import select
 from sampan.builder.tree import Tree
 from sampan.errors import InvalidRequest, NotFound
+from sampan.layers.header import BadLayer
+from sampan.layers.ingest import INDEX_NAME, TAR_NAME, Told, write_layer
+from sampan.layers.stream import Pieces
+from sampan.layers.tar import Member as TarMember
 from sampan.wire.patterns import Ignore
 
 DIRECTORY = {"type": tarfile.DIRTYPE}
@@ -132,3 +137,34 @@ def test_the_layer_is_sorted_linked_and_always_the_same(trees: tuple[Tree, Tree]
     ]  # fmt: skip
     assert members[-1].islnk() and members[-1].linkname == "new/t/hard"
     assert all(member.mtime <= 5 for member in members)
+
+
+def test_a_layer_that_is_told_is_the_layer_that_is_parsed(trees: tuple[Tree, Tree], tmp_path: Path) -> None:
+    placement = copied(trees, "dir", "/new/" + "long" * 40)
+    told: list[TarMember] = []
+    sources = [
+        Told(layer_bytes(placement, otherwise_ns=7, told=told), told),
+        Pieces(layer_bytes(placement, otherwise_ns=7)),
+    ]
+    found = []
+    for number, source in enumerate(sources):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            written = write_layer(source, dir_fd=descriptor, durable=False)
+        finally:
+            os.close(descriptor)
+        found.append((written, (directory / INDEX_NAME).read_bytes(), (directory / TAR_NAME).read_bytes()))
+    assert found[0] == found[1]
+
+
+def test_a_told_layer_is_held_to_the_same_limits(trees: tuple[Tree, Tree], tmp_path: Path) -> None:
+    told: list[TarMember] = []
+    placement = copied(trees, "dir", "/" + "/".join(["x" * 200] * 21))
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with pytest.raises(BadLayer, match="invalid name in the layer"):
+            write_layer(Told(layer_bytes(placement, otherwise_ns=7, told=told), told), dir_fd=descriptor)
+    finally:
+        os.close(descriptor)

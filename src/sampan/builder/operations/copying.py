@@ -19,6 +19,7 @@ from sampan.builder.tree import Tree
 from sampan.errors import InvalidRequest
 from sampan.images.moment import unix_ns
 from sampan.layers.stream import Pieces
+from sampan.layers.tar import Member
 
 
 async def transfer(build: Build, state: State, at: Position, instruction: Transfer) -> None:
@@ -96,7 +97,9 @@ def _layer_of(build: Build, state: State, at: Position, placement: Placement) ->
         if hit is not None:
             return hit, True
     otherwise = unix_ns(state.created) if state.created else 0
-    diff_id = build.ingest(layer_bytes(placement, otherwise_ns=max(otherwise, 0), epoch_ns=build.epoch_ns))
+    told: list[Member] = []
+    pieces = layer_bytes(placement, otherwise_ns=max(otherwise, 0), epoch_ns=build.epoch_ns, told=told)
+    diff_id = build.ingest(pieces, told)
     hit = build.note(key, diff_id, f"{at.stage_name}: {at.description}")
     build.used_keys.append(key)
     return hit, False
