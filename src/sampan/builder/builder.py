@@ -12,7 +12,7 @@ from sampan.builder.build import Build, Services
 from sampan.builder.cache import SCHEMA as CACHE_SCHEMA
 from sampan.builder.cache import Cache, mount_record
 from sampan.builder.cache_image import export, inline, take_caches
-from sampan.builder.check import check
+from sampan.builder.check import check, checks_of
 from sampan.builder.context import Kept, Workspace, read_dockerfile, without_ignored
 from sampan.builder.dockerfile.stages import Dockerfile, parse_dockerfile
 from sampan.builder.graph import global_arguments, plan
@@ -80,6 +80,7 @@ class Builder:
                 request, context = await remote_context(request, workspace)
             named = await named_contexts(request, self.inputs, workspace, held.enter_context(ExitStack()))
             kept, dockerfile = await asyncio.to_thread(_receive, request, workspace, context)
+            await self._lint(request, kept, dockerfile, report)
             keys: list[str] = []
             for one in each_platform(request):
                 build = Build(
@@ -89,6 +90,17 @@ class Builder:
                 image = await self._one(build, dockerfile)
         await asyncio.to_thread(self._bound_the_cache)
         return image
+
+    async def _lint(self, request: BuildRequest, kept: Kept | None, dockerfile: Dockerfile, report: Report) -> None:
+        """`# check=error=true`: what `--check` finds ends the build before it begins. Raises InvalidRequest."""
+        if not checks_of(request, dockerfile).error:
+            return
+        findings = await asyncio.to_thread(check, self.services.images, request, kept, dockerfile)
+        for finding in findings:
+            await report.tell(f"WARNING: {finding['Rule']} - {finding['Message']}")
+        if findings:
+            rules = sorted({str(finding["Rule"]) for finding in findings})
+            raise InvalidRequest(f"lint violation found for rules: {', '.join(rules)}")
 
     async def _one(self, build: Build, dockerfile: Dockerfile) -> Image:
         """The image for one platform."""

@@ -26,6 +26,7 @@ from sampan.builder.sources import layers_of
 from sampan.builder.state import State
 from sampan.builder.tree import Entry, Tree
 from sampan.errors import InvalidRequest, NotFound, NotSupported
+from sampan.layers.tar import Kind
 from sampan.linux.remove_tree import remove_tree
 from sampan.oci.mount import Mount
 from sampan.wire.patterns import Ignore
@@ -46,6 +47,7 @@ class Mounted:
     env: list[str] = field(default_factory=list)
     points: list[bytes] = field(default_factory=list)
     key: list[Any] = field(default_factory=list)
+    locked: set[str] = field(default_factory=set)
 
 
 async def mount_all(
@@ -53,31 +55,58 @@ async def mount_all(
 ) -> Mounted:
     """Prepare every mount; `held` undoes it. Raises InvalidRequest, NotFound."""
     mounted = Mounted()
-    for text in instruction.mounts:
-        mount = parse_mount(text, lambda word: state.expand(word, instruction))
+    parsed = [parse_mount(text, lambda word: state.expand(word, instruction)) for text in instruction.mounts]
+    by_position: dict[int, list[Mapping[str, Any]]] = {}
+    for position, mount in await _in_order(build, at, parsed):
         target = posixpath.normpath(posixpath.join("/", state.workdir, _target(mount)))
         if target.lstrip("/") == "" and (mount.target or mount.kind in (BIND, CACHE, TMPFS)):
             raise InvalidRequest(f"invalid mount target {mount.target!r}: it is the root")
-        if mount.kind == BIND:
-            await _bind(build, mounted, mount, target, at)
-        elif mount.kind == CACHE:
-            await _cache(build, mounted, mount, target, held)
-        elif mount.kind == TMPFS:
-            size = (f"size={mount.size}",) if mount.size else ()
-            mounted.mounts.append(_entry(target, "tmpfs", "tmpfs", "nosuid", "nodev", *size))
-            mounted.key.append([TMPFS, target, mount.size])
-        elif mount.kind == SECRET:
-            target = _secret(build, mounted, mount, target, held)
-        elif mount.kind == SSH:
-            raise NotSupported("RUN --mount=type=ssh is not supported yet: use a secret")
+        before = len(mounted.mounts)
+        target = await _mount(build, mounted, mount, target, at, held)
+        by_position[position] = mounted.mounts[before:]
         if target:
             mounted.points.append(os.fsencode(target.lstrip("/")))
+    mounted.mounts = [entry for position in sorted(by_position) for entry in by_position[position]]
     for path, data in files.items():
         _file(build, mounted, path, data, held, mode=0o755)
         mounted.points.append(os.fsencode(path.lstrip("/")))
     if mounted.points:
         mounted.points = await build.in_thread(partial(_real_points, build, state, mounted.points))
     return mounted
+
+
+async def _in_order(build: Build, at: Position, parsed: Sequence[RunMount]) -> list[tuple[int, RunMount]]:
+    """The mounts with their positions, as they are to be prepared, so that steps never wait for each other in a circle.
+
+    Caches come last, when no stage has to be waited for any more (it may want the same cache), and by their names.
+    """
+    caches = sorted(
+        (each for each in enumerate(parsed) if each[1].kind == CACHE),
+        key=lambda each: (each[1].id or each[1].target, each[1].from_, each[1].source),
+    )
+    for _, mount in caches:
+        if mount.from_:
+            await layers_of(build, mount.from_, at)
+    return [*(each for each in enumerate(parsed) if each[1].kind != CACHE), *caches]
+
+
+async def _mount(
+    build: Build, mounted: Mounted, mount: RunMount, target: str, at: Position, held: AsyncExitStack
+) -> str:
+    """Prepare one; where it is mounted, "" for nowhere."""
+    if mount.kind == BIND:
+        await _bind(build, mounted, mount, target, at)
+    elif mount.kind == CACHE:
+        await _cache(build, mounted, mount, target, at, held)
+    elif mount.kind == TMPFS:
+        size = (f"size={mount.size}",) if mount.size else ()
+        mounted.mounts.append(_entry(target, "tmpfs", "tmpfs", "nosuid", "nodev", *size))
+        mounted.key.append([TMPFS, target, mount.size])
+    elif mount.kind == SECRET:
+        return _secret(build, mounted, mount, target, held)
+    elif mount.kind == SSH:
+        raise NotSupported("RUN --mount=type=ssh is not supported yet: use a secret")
+    return target
 
 
 def _target(mount: RunMount) -> str:
@@ -103,7 +132,23 @@ def _bind_tree(build: Build, mounted: Mounted, mount: RunMount, target: str, dif
         if entry is None:
             raise NotFound(f'failed to calculate checksum: "{mount.source}": not found')
         content = _digest(tree, path, entry)
-    mounted.key.append([BIND, target, mount.readonly, content])
+        mounted.key.append([BIND, target, mount.readonly, content])
+        if not mount.readonly and not entry.is_directory:
+            copied = _copied(tree, entry, build.workspace.path / secrets.token_hex(8))
+            mounted.mounts.append(_entry(target, "bind", str(copied), "bind", "nosuid", "nodev", "private"))
+            return
+    sources = _sources(build, mounted, diff_ids, path, entry)
+    if mount.readonly and len(sources) == 1:
+        mounted.mounts.append(_entry(target, "bind", sources[0], "bind", "ro", "nosuid", "nodev", "private"))
+        return
+    options = [f"lowerdir+={source}" for source in sources]
+    if not mount.readonly:
+        options += _upper(build.workspace.path / secrets.token_hex(8), entry)
+    mounted.mounts.append(_entry(target, "overlay", "overlay", *(["ro"] if mount.readonly else []), *options))
+
+
+def _sources(build: Build, mounted: Mounted, diff_ids: Sequence[str], path: bytes, entry: Entry) -> list[str]:
+    """Where the kernel finds the parts of an entry, topmost first, when the layers are mounted."""
     roots = []
     for diff_id in diff_ids:
         layer, directory = build.services.layers.mount_of(diff_id)
@@ -111,21 +156,34 @@ def _bind_tree(build: Build, mounted: Mounted, mount: RunMount, target: str, dif
             mounted.shared.append(layer)
         roots.append(directory)
     roots.reverse()  # parts count from the top
-    sources = [f"{roots[number]}/{os.fsdecode(path)}".rstrip("/") for number, _ in entry.parts]
-    if mount.readonly and len(sources) == 1:
-        mounted.mounts.append(_entry(target, "bind", sources[0], "bind", "ro", "nosuid", "nodev", "private"))
-        return
-    if not entry.is_directory:
-        raise NotSupported(
-            f"a single file cannot be mounted read-write: leave rw out, or mount its directory ({target})"
-        )
-    options = [f"lowerdir+={source}" for source in sources]
-    if not mount.readonly:
-        upper = build.workspace.path / secrets.token_hex(8)
-        for name in ("upper", "work"):
-            (upper / name).mkdir(mode=0o755, parents=True)
-        options += [f"upperdir={upper / 'upper'}", f"workdir={upper / 'work'}"]
-    mounted.mounts.append(_entry(target, "overlay", "overlay", *(["ro"] if mount.readonly else []), *options))
+    return [f"{roots[number]}/{os.fsdecode(path)}".rstrip("/") for number, _ in entry.parts]
+
+
+def _upper(directory: Path, entry: Entry) -> list[str]:
+    """Options of an overlay that writes into `directory`, made if it is new; its root looks like the entry."""
+    upper, work = directory / "upper", directory / "work"
+    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        upper.mkdir(mode=0o700)
+    except FileExistsError:
+        pass  # a cache that was used before
+    else:
+        os.chown(upper, entry.inode.uid, entry.inode.gid)
+        os.chmod(upper, entry.mode)
+    return [f"upperdir={upper}", f"workdir={work}"]
+
+
+def _copied(tree: Tree, entry: Entry, path: Path) -> Path:
+    """A file of its own for one step, which may write to it; nobody sees what it wrote."""
+    if entry.kind is not Kind.FILE:
+        raise InvalidRequest("only files and directories can be mounted")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:
+        for piece in tree.data(entry):
+            file.write(piece)
+        os.fchown(file.fileno(), entry.inode.uid, entry.inode.gid)
+        os.fchmod(file.fileno(), entry.mode)
+    return path
 
 
 def _digest(tree: Tree, path: bytes, entry: Entry) -> str:
@@ -136,11 +194,16 @@ def _digest(tree: Tree, path: bytes, entry: Entry) -> str:
         return placement.digest()
 
 
-async def _cache(build: Build, mounted: Mounted, mount: RunMount, target: str, held: AsyncExitStack) -> None:
-    if mount.from_:
-        raise NotSupported("a cache mount that begins with the files of another stage (from=) is not supported yet")
+async def _cache(
+    build: Build, mounted: Mounted, mount: RunMount, target: str, at: Position, held: AsyncExitStack
+) -> None:
     namespace = build.request.arguments.get("BUILDKIT_CACHE_MOUNT_NS") or ""
     cache_id = cache_id_of(namespace, mount.id or target)
+    if mount.from_ and (diff_ids := await layers_of(build, mount.from_, at)):
+        await _cache_from(build, mounted, mount, target, cache_id, diff_ids, held)
+        return
+    if mount.sharing == "locked":
+        _lock_once(mounted, cache_id)
     mode = CACHE_MODE if mount.mode is None else mount.mode
     directory = await held.enter_async_context(
         build.services.mount_caches.use(cache_id, mount.sharing, mode=mode, uid=mount.uid or 0, gid=mount.gid or 0)
@@ -151,6 +214,48 @@ async def _cache(build: Build, mounted: Mounted, mount: RunMount, target: str, h
         )
     )
     mounted.key.append([CACHE, target, cache_id])
+
+
+def _lock_once(mounted: Mounted, cache_id: str) -> None:
+    """A step that waited for itself would wait for ever. Raises InvalidRequest."""
+    if cache_id in mounted.locked:
+        raise InvalidRequest("one step mounts the same cache twice, which only sharing=shared without from= allows")
+    mounted.locked.add(cache_id)
+
+
+async def _cache_from(
+    build: Build,
+    mounted: Mounted,
+    mount: RunMount,
+    target: str,
+    cache_id: str,
+    diff_ids: Sequence[str],
+    held: AsyncExitStack,
+) -> None:
+    """A cache that begins with files of a stage: the cache has what was changed, above layers that never change.
+
+    Other layers or another directory have a cache of their own. An overlay's upper directory is one mount's alone, so
+    steps that would share it take turns.
+    """
+
+    def sources() -> tuple[list[str], Entry]:
+        with build.tree(list(diff_ids)) as tree:
+            path, entry = tree.resolve(os.fsencode(mount.source or "/"))
+            if entry is None or not entry.is_directory:
+                raise NotFound(f'failed to calculate checksum: "{mount.source}": not found, or no directory')
+            return _sources(build, mounted, diff_ids, path, entry), entry
+
+    lower, entry = await build.in_thread(sources)
+    sharing = "private" if mount.sharing == "private" else "locked"
+    own_id = f"{cache_id}\0{' '.join(diff_ids)}\0{mount.source}"
+    if sharing == "locked":
+        _lock_once(mounted, own_id)
+    directory = await held.enter_async_context(
+        build.services.mount_caches.use(own_id, sharing, mode=0o700, uid=0, gid=0)
+    )
+    options = [*(f"lowerdir+={source}" for source in lower), *_upper(directory, entry)]
+    mounted.mounts.append(_entry(target, "overlay", "overlay", *(["ro"] if mount.readonly else []), *options))
+    mounted.key.append([CACHE, target, cache_id, list(diff_ids), mount.source])
 
 
 def _secret(build: Build, mounted: Mounted, mount: RunMount, target: str, held: AsyncExitStack) -> str:
