@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from sampan.builder.build import Build, Position
+from sampan.builder.cache import key_of
 from sampan.builder.dockerfile.instructions import Run
 from sampan.builder.dockerfile.mounts import BIND, CACHE, SECRET, SSH, TMPFS, RunMount, parse_mount
 from sampan.builder.mount_cache import cache_id_of
@@ -247,7 +248,8 @@ async def _cache_from(
 
     lower, entry = await build.in_thread(sources)
     sharing = "private" if mount.sharing == "private" else "locked"
-    own_id = f"{cache_id}\0{' '.join(diff_ids)}\0{mount.source}"
+    # Without a slash, so it is the id of no other cache: what is imported under an id never becomes an overlay's.
+    own_id = key_of(cache_id, list(diff_ids), mount.source)
     if sharing == "locked":
         _lock_once(mounted, own_id)
     directory = await held.enter_async_context(
