@@ -67,6 +67,7 @@ def test_outputs_and_caches(own_engine: Engine, tmp_path: Path) -> None:
 
 
 def test_the_same_input_gives_the_same_bytes(own_engine: Engine, tmp_path: Path) -> None:
+    base = json.loads(own_engine.docker("image", "inspect", "-f", "{{json .RootFS.Layers}}", IMAGE).stdout)
     for number, name in enumerate(("one", "two")):
         context = tmp_path / name
         (context / "dir").mkdir(parents=True)
@@ -75,10 +76,17 @@ def test_the_same_input_gives_the_same_bytes(own_engine: Engine, tmp_path: Path)
             f"FROM {IMAGE}\nARG SOURCE_DATE_EPOCH\nWORKDIR /new/deep\nCOPY dir ./dir\n"
             "RUN echo x > y && mkdir z\nCMD x\n"
         )
+        archive = tmp_path / f"{name}.tar"
         done = own_engine.sampan(
-            "build", "-q", "--no-cache", "-t", name, "--build-arg", f"SOURCE_DATE_EPOCH={1_600_000_000}", str(context)
-        )
+            "build", "-q", "--no-cache", "-t", name, "--build-arg", f"SOURCE_DATE_EPOCH={1_600_000_000}",
+            "-o", f"type=oci,dest={archive},rewrite-timestamp=true", str(context),
+        )  # fmt: skip
         assert done.code == 0, f"{number}: {done.stderr}"
+        with tarfile.open(archive) as tar:
+            manifest = json.load(tar.extractfile("manifest.json"))[0]  # type: ignore[arg-type]
+            for layer in manifest["Layers"][len(base) :]:
+                with tarfile.open(fileobj=tar.extractfile(layer)) as files:
+                    assert {int(each.mtime) for each in files} <= {1_600_000_000}
     ids = {own_engine.docker("image", "inspect", "-f", "{{.Id}}", name).stdout for name in ("one", "two")}
     assert len(ids) == 1
     created = own_engine.docker("image", "inspect", "-f", "{{.Created}}", "one").stdout

@@ -155,6 +155,13 @@ def test_several_platforms_become_one_index(shared: tuple[Engine, DockerRegistry
     assert done.code == 1
     assert f"RUN for linux/{OTHERS[0]}" in done.stderr
     assert "binfmt_misc" in done.stderr
+    before = engine.docker("images", "-aq").stdout
+    context_of(tmp_path / "app", f"FROM scratch\n{ARGUMENTS}COPY for-$TARGETARCH /a\nCOPY $TARGETARCH/none /b\n")
+    (tmp_path / "app" / OTHERS[0]).mkdir()
+    (tmp_path / "app" / OTHERS[0] / "none").write_text("only here\n")
+    done = engine.sampan("build", "--platform", PLATFORMS, context)
+    assert done.code == 1
+    assert engine.docker("images", "-aq").stdout == before, "an image of a build that failed is here"
     for flags, sentence in (
         (("--provenance", "true"), "attestations go beside an image"),
         (("--attest", "type=other"), "its type is provenance or sbom"),

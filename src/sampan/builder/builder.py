@@ -20,7 +20,7 @@ from sampan.builder.history import SCHEMA as HISTORY_SCHEMA
 from sampan.builder.history import History
 from sampan.builder.inputs import Inputs
 from sampan.builder.named import named_contexts
-from sampan.builder.platforms import each_platform
+from sampan.builder.platforms import Made, each_platform
 from sampan.builder.provenance import PREDICATE, provenance
 from sampan.builder.remote import remote_context
 from sampan.builder.report import Report
@@ -82,12 +82,15 @@ class Builder:
             kept, dockerfile = await asyncio.to_thread(_receive, request, workspace, context)
             await self._lint(request, kept, dockerfile, report)
             keys: list[str] = []
+            made = await held.enter_async_context(Made(self.services.images)) if request.platforms else None
             for one in each_platform(request):
                 build = Build(
                     services=self.services, request=one, report=report, workspace=workspace, lease=lease, context=kept,
                     record=record, named=named, used_keys=keys,
                 )  # fmt: skip
                 image = await self._one(build, dockerfile)
+                if made is not None:
+                    made.ids.append(image.id)
         await asyncio.to_thread(self._bound_the_cache)
         return image
 

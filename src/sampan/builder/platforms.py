@@ -4,11 +4,15 @@ This machine's comes last and is what the names stand for afterwards; where it i
 others are images without a name, for the index that is pushed or written.
 """
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from types import TracebackType
 
 from sampan.builder.request import BuildRequest
 from sampan.errors import InvalidRequest
+from sampan.images.store import ImageStore
+from sampan.oci.digest import Digest
 from sampan.oci.platform import Platform, host_platform, parse_platform
 
 PLATFORMS_MAX = 16
@@ -20,6 +24,32 @@ def parse_platforms(texts: list[str]) -> tuple[Platform, ...]:
     if len(words) > PLATFORMS_MAX:
         raise InvalidRequest(f"a build is for at most {PLATFORMS_MAX} platforms")
     return tuple(dict.fromkeys(parse_platform(word) for word in words))
+
+
+class Made:
+    """The images of a build for several platforms: they go again when it fails before the last of them is made."""
+
+    def __init__(self, store: ImageStore) -> None:
+        self.ids: list[Digest] = []
+        self._store = store
+        self._before: frozenset[Digest] = frozenset()
+
+    async def __aenter__(self) -> "Made":
+        found = await asyncio.to_thread(self._store.all)
+        self._before = frozenset(image.id for image in found)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            await asyncio.to_thread(self._drop)
+
+    def _drop(self) -> None:
+        for image_id in self.ids:
+            image = None if image_id in self._before else self._store.by_id(image_id)
+            if image is not None and not image.references and not self._store.users_of(image_id):
+                self._store.drop(image)
 
 
 def each_platform(request: BuildRequest) -> Iterator[BuildRequest]:
