@@ -1,10 +1,15 @@
 """What comes of git repositories, as contexts and in ADD? Served on loopback; the last test's mean no good."""
 
 import os
+import signal
+import socket
 import stat
+import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -16,7 +21,7 @@ from dulwich.repo import MemoryRepo, Repo
 from dulwich.server import DictBackend
 from dulwich.web import make_wsgi_chain
 
-from engine import Engine
+from engine import Engine, eventually, processes
 from expect import IMAGE
 from sampan.linux import netns
 
@@ -123,6 +128,7 @@ def test_a_repository_is_a_context_or_a_source(
     for ref in ("v1", "feature/x"):
         assert "of the branch" in tell(own_engine, "--no-cache", f"{url}#{ref}"), ref
     assert "below" in tell(own_engine, f"{url}#main:dir") and tell(own_engine, f"{url}#:dir/").count("Using cache") == 2
+    assert "--ssh and RUN --mount=type=ssh are not supported yet" in tell(own_engine, "--ssh", "default", url)
     assert "does not contain ref nowhere" in tell(own_engine, f"{url}#nowhere")
 
     (tmp_path / "Dockerfile").write_text(
@@ -185,3 +191,29 @@ def test_a_hostile_repository_leaks_nothing(
         assert said.endswith("code 1") and "Traceback" not in said and "AssertionError" not in said, said
     assert not (tmp_path / "ran").exists() and not list((own_engine.data_root / "builds").iterdir())
     assert own_engine.docker("version").code == 0
+
+
+def test_a_server_that_says_nothing_is_left_with_its_client(own_engine: Engine, tmp_path: Path) -> None:
+    def readers() -> list[int]:
+        found = []
+        for pid in processes(own_engine):
+            with suppress(OSError):  # it ended meanwhile
+                if b"git_reader" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+        return found
+
+    namespace = os.open(f"/proc/{own_engine.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        mute = netns.inside(namespace, lambda: socket.create_server(("127.0.0.1", 0)))
+    finally:
+        os.close(namespace)
+    with mute:
+        command = [sys.executable, "-m", "sampan", "build", f"git://127.0.0.1:{mute.getsockname()[1]}/x.git"]
+        client = subprocess.Popen(command, env=own_engine.environment(), stderr=subprocess.DEVNULL)
+        try:
+            assert eventually(lambda: len(readers()) == 1, 20)
+            client.send_signal(signal.SIGINT)
+        finally:
+            client.wait(20)
+        assert eventually(lambda: not readers(), 20)
+        assert eventually(lambda: not list((own_engine.data_root / "builds").iterdir()), 20)

@@ -31,6 +31,8 @@ def run(call: Call) -> int:
     options = call.options
     if options["progress"] not in WAYS:
         raise Failure(f"invalid progress {options['progress']!r}: it is one of {', '.join(WAYS)}")
+    if options["ssh"]:
+        raise Failure("--ssh and RUN --mount=type=ssh are not supported yet: pass what the step needs as a --secret")
     way = "quiet" if options["quiet"] else options["progress"]
     view = View(call.out, way, shutil.get_terminal_size().columns)
     query = query_of(call)
@@ -239,6 +241,7 @@ COMMAND = Command(
         Flag("sbom", TEXT, 'Shorthand for "--attest=type=sbom"'),
         Flag("secret", LIST, 'Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")'),
         Flag("shm-size", TEXT, "Shared memory size for build containers"),
+        Flag("ssh", LIST, "SSH agent socket or keys to expose to the build (not supported yet)", hidden=True),
         Flag("squash", SWITCH, "Squash newly built layers into a single new layer"),
         Flag("tag", LIST, 'Name and optionally a tag (format: "name:tag")', short="t"),
         Flag("target", TEXT, "Set the target build stage to build"),
