@@ -8,8 +8,9 @@ from expect import DETACHED, IMAGE
 from test_cli_terminal import Terminal
 
 
-def test_containers_are_seen_entered_followed_and_stopped(own_engine: Engine, name: str) -> None:
-    engine = own_engine  # with no other container: the first of the list is this one
+def test_containers_are_seen_entered_followed_and_stopped(own_engine: Engine) -> None:
+    # With no other container: the first of the list is this one. Its name leaves room for the head of every column.
+    engine, name = own_engine, "busy"
     busy = "printf 'a\\033[31mred\\n'; while :; do :; done"
     engine.docker(*DETACHED, "--name", name, "--stop-timeout", "0", IMAGE, "sh", "-c", busy)
     view = Terminal(engine, "top")
