@@ -16,6 +16,8 @@ COLUMNS = (
     ("NAME", "left"), ("CPU %", "right"), ("MEMORY", "right"), ("MEM %", "right"), ("NET IN/s", "right"),
     ("NET OUT/s", "right"), ("DISK R/s", "right"), ("DISK W/s", "right"), ("PIDS", "right"), ("STATUS", "left"),
 )  # fmt: skip
+# What is still to be read on a narrow terminal; the other columns give way.
+LEAST_WIDTHS = {"NAME": 12, "CPU %": 5, "MEMORY": 8, "STATUS": 8}
 STYLES = {"running": "", "paused": "yellow", "restarting": "yellow", "exited": "dim", "created": "dim", "dead": "red"}
 LEAST_TABLE, FRAME = 4, 6  # frame: title, header, borders of the log, keys
 
@@ -42,7 +44,13 @@ def table(model: Model, rows: int) -> Table:
     """The containers around the selected one."""
     found = Table(box=None, expand=True, pad_edge=False, header_style="bold")
     for heading, side in COLUMNS:
-        found.add_column(heading, justify="right" if side == "right" else "left", no_wrap=True, overflow="ellipsis")
+        found.add_column(
+            heading,
+            justify="right" if side == "right" else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=LEAST_WIDTHS.get(heading),
+        )
     place = model.place
     for index in window(len(model.lines), place, rows):
         line = model.lines[index]
