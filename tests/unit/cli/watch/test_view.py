@@ -12,7 +12,7 @@ from sampan.cli.watch.view import table
 @pytest.mark.parametrize("width", [80, 100, 200])
 def test_names_and_use_are_read_on_eighty_columns(width: int) -> None:
     model = Model()
-    row = {"Id": "a" * 9, "Names": ["/database-one"], "Image": "i", "State": "running", "Status": "Up Less than a minute"}
+    row = {"Id": "a" * 9, "Names": ["/database-one"], "Image": "i", "State": "running", "Status": "Up 2 hours"}
     model.feed([row], {}, 1.0)
     console = Console(file=io.StringIO(), width=width)
     with console.capture() as captured:
