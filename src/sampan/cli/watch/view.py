@@ -13,8 +13,8 @@ from sampan.client.units import binary_size, decimal_size
 
 KEYS = "↑↓ select  s stop  t start  r restart  p pause  e exec  f follow  o order  a all  q quit"
 COLUMNS = (
-    ("NAME", "left"), ("CPU %", "right"), ("MEMORY", "right"), ("MEM %", "right"), ("NET IN/s", "right"),
-    ("NET OUT/s", "right"), ("DISK R/s", "right"), ("DISK W/s", "right"), ("PIDS", "right"), ("STATUS", "left"),
+    ("NAME", "left"), ("CPU %", "right"), ("MEMORY", "right"), ("MEM %", "right"), ("IN/s", "right"),
+    ("OUT/s", "right"), ("READ/s", "right"), ("WRITE/s", "right"), ("PIDS", "right"), ("STATUS", "left"),
 )  # fmt: skip
 # What is still to be read on a narrow terminal; the other columns give way.
 LEAST_WIDTHS = {"NAME": 12, "CPU %": 5, "MEMORY": 8, "STATUS": 8}
@@ -42,7 +42,7 @@ def title(model: Model) -> Text:
 
 def table(model: Model, rows: int) -> Table:
     """The containers around the selected one."""
-    found = Table(box=None, expand=True, pad_edge=False, header_style="bold")
+    found = Table(box=None, expand=True, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for heading, side in COLUMNS:
         found.add_column(
             heading,
