@@ -7,7 +7,7 @@ import io
 import os
 import random
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -397,6 +397,25 @@ def test_the_same_layer_twice_is_one(layers: Layers, tmp_path: Path) -> None:
     tar = archive(file(b"f", b"x"))
     assert ingest(layers, tar) == ingest(layers, tar)
     assert layers.diff_ids() == [diff_id(tar)] and len(os.listdir(tmp_path / "layers")) == 1
+
+
+class Vanishing(Layers):
+    """A store whose layer is removed by somebody else just when the same layer comes in again."""
+
+    def settle(self, diff_ids: Iterable[str]) -> None:
+        wanted = list(diff_ids)
+        for each in wanted:
+            self.remove(each)
+        super().settle(wanted)
+
+
+def test_a_layer_that_is_removed_while_it_comes_in_again_is_there(tmp_path: Path) -> None:
+    layers = Vanishing(tmp_path / "layers", tmp_path / "run", backend=DIRECTORY)
+    tar = archive(file(b"f", b"x"))
+    for _ in range(2):
+        assert layers.has(ingest(layers, tar))
+    layers.remove(diff_id(tar))
+    layers.close()
 
 
 def test_the_bytes_come_back_exactly_even_those_behind_the_end(layers: Layers) -> None:

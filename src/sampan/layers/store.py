@@ -19,7 +19,7 @@ import re
 import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -112,16 +112,14 @@ class Layers:
                 _unpack(directory)
             if not durable:
                 _mark_unsettled(directory)
-            is_new = self._publish(name, _hex(diff_id), durable=durable)
-        if durable and not is_new:
-            self.settle([diff_id])
+            self._publish(name, diff_id, durable=durable)
         return LayerInfo(diff_id, written.size)
 
     def settle(self, diff_ids: Iterable[str]) -> None:
         """Have these layers on the disk when this returns; NotFound."""
         settled = False
         for diff_id in diff_ids:
-            directory = os.open(self._find(diff_id), OPEN_DIRECTORY)
+            directory = self._open(diff_id)
             try:
                 if UNSETTLED in os.listdir(directory):
                     for name in (TAR_NAME, INDEX_NAME):
@@ -142,11 +140,12 @@ class Layers:
 
     def info(self, diff_id: str) -> LayerInfo:
         """Size of a layer in the store; NotFound."""
-        return LayerInfo(diff_id, self.tar(diff_id).stat().st_size)
+        with self.open_tar(diff_id) as file:
+            return LayerInfo(diff_id, os.fstat(file.fileno()).st_size)
 
     def files_bytes(self, diff_id: str) -> int:
         """The bytes of the layer's files, as docker counts an image's size; NotFound."""
-        with open(self._find(diff_id) / INDEX_NAME, "rb") as file:
+        with open(self._open(diff_id, INDEX_NAME), "rb") as file:
             return files_bytes(file.fileno())
 
     def diff_ids(self) -> list[str]:
@@ -163,13 +162,13 @@ class Layers:
 
     def open_tar(self, diff_id: str) -> BinaryIO:
         """That file, open for reading; NotFound."""
-        return open(self.tar(diff_id), "rb")
+        return open(self._open(diff_id, TAR_NAME), "rb")
 
     def root_of(self, diff_id: str) -> LayerRoot:
         """The layer's root directory; NotFound."""
         known = self._roots.get(diff_id)
         if known is None:
-            with open(self._find(diff_id) / INDEX_NAME, "rb") as file:
+            with open(self._open(diff_id, INDEX_NAME), "rb") as file:
                 root = IndexReader(file.fileno()).inode()
             known = LayerRoot(
                 stat.S_IMODE(root.mode),
@@ -250,6 +249,13 @@ class Layers:
             raise NotFound(f"no such layer: {diff_id}")
         return layer
 
+    def _open(self, diff_id: str, name: str = "") -> int:
+        """A file of a layer, or without a name its directory, open; NotFound, also when it goes away just now."""
+        try:
+            return os.open(f"{_hex(diff_id)}/{name}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._root_fd)
+        except FileNotFoundError:
+            raise NotFound(f"no such layer: {diff_id}") from None
+
     @contextmanager
     def _workspace(self) -> Iterator[tuple[str, int]]:
         """A private directory, removed in the end unless it was renamed away."""
@@ -263,24 +269,22 @@ class Layers:
             remove_tree(name, dir_fd=self._root_fd)
             os.close(directory)
 
-    def _publish(self, name: str, final: str, *, durable: bool = True) -> bool:
-        """Give a layer its name; False if there was one of that name."""
-        is_new = True
+    def _publish(self, name: str, diff_id: str, *, durable: bool) -> None:
+        """Give a layer its name, unless there is one of that name; durable, if so asked, whosever it is."""
         while True:
             try:
-                os.rename(name, final, src_dir_fd=self._root_fd, dst_dir_fd=self._root_fd)
+                os.rename(name, _hex(diff_id), src_dir_fd=self._root_fd, dst_dir_fd=self._root_fd)
                 break
             except OSError as error:
                 # A directory that is not empty cannot be replaced: the same layer, ingested before or at the same time.
-                if os.path.isdir(self._root / final):
-                    is_new = False
-                    break
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
-                # It was there a moment ago, and has been removed since: the name is free now.
+            if not durable and self.has(diff_id):
+                return
+            with suppress(NotFound):  # it was there a moment ago, and has been removed since: the name is free now
+                return self.settle([diff_id])
         if durable:
             os.fsync(self._root_fd)
-        return is_new
 
     def _require_unpacked(self, layer: Path) -> None:
         """Unpack a layer that was ingested while another backend was in use."""
