@@ -150,7 +150,7 @@ def test_several_platforms_become_one_index(shared: tuple[Engine, DockerRegistry
     assert engine.docker("image", "inspect", "-f", "{{.Architecture}}", app).stdout == f"{HERE}\n"
 
     # What cannot be is said.
-    context_of(tmp_path / "app", f"FROM {base}\nRUN [\"/x\"]\n")
+    context_of(tmp_path / "app", f'FROM {base}\nRUN ["/x"]\n')
     done = engine.sampan("build", "--platform", f"linux/{OTHERS[0]}", context)
     assert done.code == 1
     assert f"RUN for linux/{OTHERS[0]}" in done.stderr

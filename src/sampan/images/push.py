@@ -273,9 +273,7 @@ def _descriptor(blob: LayerBlob) -> Descriptor:
     return Descriptor(blob.media_type, blob.digest, blob.size)
 
 
-def _manifest(
-    store: ImageStore, image: Image, layers: Sequence[Descriptor], *, as_docker: bool
-) -> tuple[str, bytes]:
+def _manifest(store: ImageStore, image: Image, layers: Sequence[Descriptor], *, as_docker: bool) -> tuple[str, bytes]:
     """The manifest's media type and bytes: as it came if it says the same, else as dockerd writes it."""
     stated = _stated(store, image)
     if stated and [(each.digest, each.size) for each in stated] == [(each.digest, each.size) for each in layers]:

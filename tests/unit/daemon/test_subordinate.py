@@ -10,9 +10,7 @@ from sampan.errors import InvalidRequest
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[str, str]:
-    (tmp_path / "subuid").write_text(
-        "# a comment\nbroken\nroot:5:10\ndockremap:100000:65536\nx:1:2:3\n"
-    )
+    (tmp_path / "subuid").write_text("# a comment\nbroken\nroot:5:10\ndockremap:100000:65536\nx:1:2:3\n")
     (tmp_path / "subgid").write_text("dockremap:300000:65536\nroot:400000:65536\n")
     return str(tmp_path / "subuid"), str(tmp_path / "subgid")
 
