@@ -7,6 +7,7 @@ dockerd for one: the expected values in those tests were taken from one.
 import io
 import os
 import shutil
+import signal
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -21,6 +22,11 @@ from expect import DETACHED, IMAGE, LABEL, OUTSIDE, Docker
 # Machines are busy: how long one example takes says nothing.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+# A shell without job control starts what it puts in the background with ^C ignored, and a client that inherits that
+# cannot be interrupted. An ignored signal stays ignored across exec, a handled one is the default again.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/home:/bin/false\nwww:x:1000:1000::/home:/bin/sh\n"
 GROUP = "root:x:0:\nnogroup:x:65534:\nwww:x:1000:\nextra:x:2000:www\n"
