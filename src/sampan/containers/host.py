@@ -8,7 +8,7 @@ import glob
 import os
 import platform
 import resource
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,8 @@ class Options:
     seccomp_profile: "str | Mapping[str, Any]" = "default"
 
 
-# What must exist for a limit to be enforced: the v1 controller and its file; None: version 2 has no such limit.
+# What must exist for a limit to be enforced: the controller, its v1 file and its v2 file. "": the controller is enough,
+# since the root cgroup has no such file and need not have a child yet. None: version 2 has no such limit.
 LIMITS: Mapping[str, tuple[str, str, str | None]] = {
     "memory": ("memory", "memory.limit_in_bytes", "memory.max"),
     "swap": ("memory", "memory.memsw.limit_in_bytes", "memory.swap.max"),
@@ -88,9 +89,9 @@ LIMITS: Mapping[str, tuple[str, str, str | None]] = {
     "cpu_cfs": ("cpu", "cpu.cfs_quota_us", "cpu.max"),
     "cpu_realtime": ("cpu", "cpu.rt_period_us", None),
     "cpuset": ("cpuset", "cpuset.cpus", "cpuset.cpus"),
-    "pids": ("pids", "pids.max", "pids.max"),
-    "blkio_weight": ("blkio", "blkio.weight|blkio.bfq.weight", "io.weight|io.bfq.weight"),
-    "blkio_weight_device": ("blkio", "blkio.weight_device|blkio.bfq.weight_device", "io.weight|io.bfq.weight"),
+    "pids": ("pids", "", "pids.max"),
+    "blkio_weight": ("blkio", "blkio.weight|blkio.bfq.io_serviced", "io.weight|io.bfq.weight"),
+    "blkio_weight_device": ("blkio", "blkio.weight_device|blkio.bfq.io_serviced", "io.weight|io.bfq.weight"),
     "blkio_rates": ("blkio", "blkio.throttle.read_bps_device", "io.max"),
 }
 
@@ -121,7 +122,7 @@ def probe() -> Host:
         memory_nodes=_line("/sys/devices/system/node/online") or "0",
         memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         cgroups=cgroupfs.mode(hierarchies),
-        limits=frozenset(name for name in LIMITS if _can_limit(name, hierarchies)),
+        limits=supported_limits(hierarchies),
         capabilities=_own_bounding_set(),
         architecture=platform.machine(),
         kernel=(int(release[0]), int(release[1])),
@@ -139,19 +140,28 @@ def _own_bounding_set() -> frozenset[str]:
     return frozenset(name for bit, name in enumerate(capability.CAPABILITIES) if bits >> bit & 1)
 
 
+def supported_limits(hierarchies: tuple[cgroupfs.Hierarchy, ...]) -> frozenset[str]:
+    """The words of LIMITS that these cgroup hierarchies can enforce."""
+    return frozenset(name for name in LIMITS if _can_limit(name, hierarchies))
+
+
 def _can_limit(name: str, hierarchies: tuple[cgroupfs.Hierarchy, ...]) -> bool:
     controller, version_1, version_2 = LIMITS[name]
     for hierarchy in hierarchies:
         if hierarchy.version == 1 and controller in hierarchy.controllers:
-            return any(_has_file(hierarchy.mount, file) for file in version_1.split("|"))
-        if hierarchy.version == 2 and {"blkio": "io"}.get(controller, controller) in hierarchy.controllers:
-            # The root cgroup of version 2 has no limit files; a child of it shows what the kernel offers.
-            return version_2 is not None and any(_has_file(hierarchy.mount, file) for file in version_2.split("|"))
+            return any(glob.glob(f"{hierarchy.mount}/{file}") for file in version_1.split("|"))
+        if hierarchy.version == 2 and (io := {"blkio": "io"}.get(controller, controller)) in hierarchy.controllers:
+            return version_2 is not None and _child_has(hierarchy.mount, io, version_2.split("|"))
     return False
 
 
-def _has_file(mount: str, file: str) -> bool:
-    return bool(glob.glob(f"{mount}/{file}") or glob.glob(f"{mount}/*/{file}"))
+def _child_has(mount: str, controller: str, files: Sequence[str]) -> bool:
+    """Whether a cgroup of version 2 can have one of these files. The root has none of them: any child shows it.
+
+    A machine without children, or one that has not given the controller to any, is believed to have all.
+    """
+    shown = glob.glob(f"{mount}/*/{controller}.*")
+    return not shown or any(os.path.basename(path) in files for path in shown)
 
 
 def _line(path: str) -> str:
