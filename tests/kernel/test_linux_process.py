@@ -99,6 +99,63 @@ def _refuse(reason: int) -> int:
     return -1
 
 
+@needs_root
+def test_a_process_goes_on_in_place_in_a_new_pid_namespace() -> None:
+    """The parent collects the old process, killed while it stood still, and the new one, which had its memory."""
+
+    def parent() -> int:
+        for _ in range(30):
+            reader, writer = os.pipe()
+            old, _ = sched.clone3(0)
+            if old == 0:
+                memory = bytearray(b"old")
+                new = sched.clone_in_place(CloneFlag.PARENT | CloneFlag.NEWPID)
+                memory += b", new"
+                # The new process allocates, forks and executes like any other.
+                child = os.fork()
+                if child == 0:
+                    os._exit(3)
+                report = f"{new} {os.getpid()} {os.getppid()} {exit_code(child)} {memory.decode()}"
+                os.dup2(writer, 1)
+                os.execv("/bin/sh", ["sh", "-c", f"echo '{report}'; exit 7"])
+            os.close(writer)
+            with open(reader) as said:
+                new, *report = said.read().split(maxsplit=4)
+            assert report == ["1", "0", "3", "old, new\n"], report
+            assert exit_code(old) == -signal.SIGKILL
+            assert exit_code(int(new)) == 7
+        return 0
+
+    assert alone(parent) == 0
+
+
+@needs_root
+def test_going_on_in_place_without_the_call_falls_back() -> None:
+    def parent() -> int:
+        sched._clone3 = lambda *arguments: _refuse(errno.ENOSYS)
+        old = os.fork()
+        if old == 0:
+            sched.clone_in_place(CloneFlag.PARENT | CloneFlag.NEWPID)
+            os._exit(os.getpid() + 10)
+        ended = sorted(os.waitstatus_to_exitcode(os.waitpid(-1, 0)[1]) for _ in range(2))
+        return 0 if ended == [-signal.SIGKILL, 11] else 1
+
+    assert alone(parent) == 0
+
+
+@needs_root
+def test_a_refused_clone_in_place_leaves_the_process_as_it_was() -> None:
+    def parent() -> int:
+        before = sorted(os.listdir("/proc/self/fd"))
+        try:
+            sched.clone_in_place(CloneFlag.THREAD)
+        except OSError as error:
+            return 0 if error.errno == errno.EINVAL and sorted(os.listdir("/proc/self/fd")) == before else 1
+        return 2
+
+    assert alone(parent) == 0
+
+
 def test_clone3_explains_a_refusal() -> None:
     with pytest.raises(OSError, match="Invalid argument"):
         sched.clone3(CloneFlag.SIGHAND)

@@ -46,6 +46,7 @@ SYSCALLS: "dict[str, tuple[int, int, tuple[type[Any], ...]]]" = {
     "capset": (126, 91, (c_void_p, c_void_p)),
     "pivot_root": (155, 41, (c_char_p, c_char_p)),
     "keyctl": (250, 219, (c_int, c_ulong, c_ulong, c_ulong, c_ulong)),
+    "set_tid_address": (218, 96, (c_void_p,)),
     "ioprio_set": (251, 30, (c_int, c_int, c_int)),
     "ioprio_get": (252, 31, (c_int, c_int)),
     "prlimit64": (302, 261, (c_int, c_uint, c_void_p, c_void_p)),

@@ -4,11 +4,13 @@ unshare(2), setns(2), and clone3(2), which forks straight into new namespaces an
 """
 
 import errno
+import fcntl
+import os
 import signal
 from ctypes import PyDLL, Structure, byref, c_int, c_long, c_uint64, c_void_p, cast, get_errno, pointer, sizeof
 from enum import IntFlag
 
-from sampan.linux.call import SYSCALLS, call, failure, number, prototype
+from sampan.linux.call import SYSCALLS, call, failure, number, prototype, syscall
 
 
 class CloneFlag(IntFlag):
@@ -23,6 +25,7 @@ class CloneFlag(IntFlag):
     VFORK = 0x4000
     PARENT = 0x8000
     THREAD = 0x10000
+    PARENT_SETTID = 0x100000
     NEWNS = 0x20000
     NEWCGROUP = 0x2000000
     NEWUTS = 0x4000000
@@ -83,28 +86,84 @@ def clone3(flags: int, *, cgroup_fd: int | None = None) -> tuple[int, int]:
     the same, except for what it has no room for: a cgroup, NEWTIME, CLEAR_SIGHAND.
     """
     pidfd = c_int(-1)
-    arguments = CloneArgs(flags=int(flags | CloneFlag.PIDFD), pidfd=cast(pointer(pidfd), c_void_p).value)
+    arguments = _arguments(flags | CloneFlag.PIDFD, cgroup_fd)
+    arguments.pidfd = cast(pointer(pidfd), c_void_p).value
+    pid = _cloned(arguments, pidfd)
+    return (pid, pidfd.value) if pid else (0, -1)
+
+
+def clone_in_place(flags: int, *, cgroup_fd: int | None = None) -> int:
+    """Go on as a new process with the memory of this one, which is killed; returns the new pid, as seen from the old.
+
+    Only a child enters a new pid namespace. This one is given the memory instead of a copy, as by vfork(2), so that no
+    page of it has to be copied when it is written to next. Everything else is inherited as over clone3, and the flags
+    mean the same; with PARENT, the parent collects two children, the old one killed by SIGKILL.
+    """
+    pid = c_int(0)
+    arguments = _arguments(flags | CloneFlag.VM | CloneFlag.VFORK | CloneFlag.PARENT_SETTID, cgroup_fd)
+    arguments.parent_tid = cast(pointer(pid), c_void_p).value
+    watched, trigger = _deadly_to_this_process()
+    # A process that ends zeroes the C library's record of its thread id, if others have its memory
+    # (set_tid_address(2)). Ours stays as clone3 would leave it.
+    syscall("set_tid_address", byref(_record_of_the_dead))
+    try:
+        _cloned(arguments, pid)
+    except OSError:
+        os.close(watched)  # first: while somebody reads, closing the writer is deadly, too
+        os.close(trigger)
+        raise
+    # We are the child. The old process stands still inside the kernel until we execute or end (VFORK), then it would
+    # come back on a stack that is no longer its own; so it must be killed while it stands.
+    os.write(trigger, b"\0")
+    os.close(trigger)
+    os.close(watched)
+    return pid.value
+
+
+_record_of_the_dead = c_int(0)  # written to at any later moment, so it must be there for good
+
+
+def _deadly_to_this_process() -> tuple[int, int]:
+    """A pipe, as (reader, writer): whoever writes to it kills this process; SIGKILL is pending when write(2) returns.
+
+    From inside a pid namespace no kill(2) and no pidfd reaches a process outside, but the owner that a descriptor has
+    for its signals stays the one that was meant when it was set (F_SETOWN and F_SETSIG in fcntl(2)).
+    """
+    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    fcntl.fcntl(reader, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(reader, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(reader, fcntl.F_SETFL, os.O_NONBLOCK | os.O_ASYNC)
+    return reader, writer
+
+
+def _arguments(flags: int, cgroup_fd: int | None) -> CloneArgs:
+    arguments = CloneArgs(flags=int(flags))
     # With PARENT the kernel takes the caller's own exit signal and refuses another one.
     arguments.exit_signal = 0 if flags & CloneFlag.PARENT else signal.SIGCHLD
     if cgroup_fd is not None:
         arguments.flags |= CloneFlag.INTO_CGROUP
         arguments.cgroup = cgroup_fd
+    return arguments
+
+
+def _cloned(arguments: CloneArgs, told: c_int) -> int:
+    """The child's pid, 0 in the child. `told`: what the arguments want a pidfd or a thread id written to."""
     pid = _clone3(number("clone3"), byref(arguments), sizeof(arguments))
     if pid == -1:
         reason = get_errno()
         if reason != errno.ENOSYS:
             raise failure(reason)
-        pid = _clone_instead(arguments, pidfd)
-    return (pid, pidfd.value) if pid else (0, -1)
+        pid = _clone_instead(arguments, told)
+    return pid
 
 
-def _clone_instead(arguments: CloneArgs, pidfd: c_int) -> int:
+def _clone_instead(arguments: CloneArgs, told: c_int) -> int:
     """The same by clone(2): the low byte of its flags is the exit signal, so flags that live there cannot be passed."""
     flags: int = arguments.flags
     if flags & 0xFF or flags >> 32:
         raise failure(errno.ENOSYS, (), "clone3")
-    # The pidfd goes where the parent's copy of the thread id would: third on every architecture.
-    pid = _clone(number("clone"), flags | arguments.exit_signal, None, byref(pidfd), None, None)
+    # The third argument, on every architecture, is where the pidfd goes, or the parent's copy of the thread id.
+    pid = _clone(number("clone"), flags | arguments.exit_signal, None, byref(told), None, None)
     if pid == -1:
         raise failure(get_errno())
     return pid

@@ -92,6 +92,8 @@ def run(plan: ContainerPlan, given: Inherited) -> NoReturn:
         if plan.in_user_namespace:
             namespaces.become_root_inside()
         host_side(plan)
+        if plan.new_namespaces & CloneFlag.NEWNET:
+            set_up("lo")
     with step(channel, "2 join the cgroup"):
         # What the parent made meanwhile: the overlay, if there is one, and the cgroup's files.
         fds = _receive(channel) if supplies is None else supplies
@@ -118,7 +120,7 @@ def arrive(plan: ContainerPlan, given: Inherited, site: Site) -> NoReturn:
         for file in given.tasks:
             os.write(file, b"0")
             os.close(file)
-        namespaces.make_late(plan)
+        namespaces.make_cgroup(plan)
     with step(given.channel, "3 build the root filesystem"):
         build_late(plan, given, site)
     take_over(plan, given, site.root)
@@ -168,8 +170,6 @@ def host_side(plan: ContainerPlan) -> None:
     # Through the host's procfs, which no image can have prepared: the container's is mounted later (P2, A09).
     if not plan.in_user_namespace:
         credentials.adjust_oom_score(plan.process.oom_score_adj)
-    if plan.new_namespaces & CloneFlag.NEWNET:
-        set_up("lo")
     if plan.init:
         # What docker's own shows as pid 1, in both places where ps looks.
         set_title(["/sbin/docker-init", "--", *plan.process.argv])

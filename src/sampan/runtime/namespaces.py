@@ -37,8 +37,18 @@ def join(opened: Sequence[tuple[int, int]]) -> None:
 
 def make_late(plan: ContainerPlan) -> None:
     """Make the namespaces that clone3(2) could not: the caller must be in its cgroup by now."""
+    make_cgroup(plan)
+    make_time(plan)
+
+
+def make_cgroup(plan: ContainerPlan) -> None:
+    """A cgroup namespace whose root is the cgroup that the caller is in."""
     if plan.new_namespaces & CloneFlag.NEWCGROUP:
         unshare(CloneFlag.NEWCGROUP)
+
+
+def make_time(plan: ContainerPlan) -> None:
+    """A time namespace, with the clocks that the plan wants. The caller's memory must be nobody else's (setns(2))."""
     if plan.new_namespaces & CloneFlag.NEWTIME:
         unshare(CloneFlag.NEWTIME)
         if plan.time_offsets:

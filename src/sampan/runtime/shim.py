@@ -16,11 +16,11 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NoReturn
 
 from sampan.linux.cgroupfs import hierarchies
-from sampan.linux.poll import readable
 from sampan.linux.prctl import set_name
 from sampan.linux.procfs import start_time
 from sampan.runtime import oom, places, requests, starter, visit
@@ -233,16 +233,20 @@ class Shim:
         self.control.close()
 
 
-def wait_for_order(zygote: socket.socket) -> NoReturn:
-    """Be a shim without a container yet: get its descriptors from the zygote, and what to do from the engine."""
+def wait_for_order(zygote: socket.socket, get_ready: Callable[[], None] | None) -> NoReturn:
+    """Be a shim without a container yet: get its descriptors from the zygote, and what to do from the engine.
+
+    `get_ready` is done meanwhile; None: somebody waits already, then there is no time for it.
+    """
     os.setsid()
     set_name("sampan:shim")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    # Somebody may be waiting already; then there is no time to get ready.
-    waits = readable(zygote.fileno())
-    first = None if waits else starter.fork(HIERARCHIES, ahead=True)
+    first = None
+    if get_ready:
+        first = starter.fork(HIERARCHIES, ahead=True)
+        get_ready()  # after the fork, which write-protects what the starter has
     given = receive(zygote)
     if given is None:
         os._exit(0)  # the zygote is gone, and nobody will ask any more

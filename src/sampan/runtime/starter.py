@@ -2,16 +2,16 @@
 
 A short-lived process between the shim and the container's init. It is forked ahead of time, together with the shim that
 waits for its container, enters namespaces of its own and walks once through what it will have to do (`rehearsal.py`),
-so that all this is over when an order comes. Then it makes cgroup, overlay and nearly the whole tree, clones the init
-into the pid namespace and the cgroup as a child of the *shim* (CLONE_PARENT), and is gone: the shim, which stays as
-long as the container, has dirtied none of the pages that the start took.
+so that all this is over when an order comes. Then it makes cgroup, overlay and nearly the whole tree, and goes on as
+the container's init: a new child of the *shim* (CLONE_PARENT), in pid namespace and cgroup, with the memory that
+it had (`clone_in_place`). The shim, which stays as long as the container, has dirtied none of the pages that this took.
 
     shim ──fork──▶ starter                 waits, in its own network, uts and ipc namespaces
       plan, stdio ──▶ 1 namespaces          those that the plan wants otherwise: joined, or the shim's
                       2 cgroup, overlay
                       3 the root filesystem but for /proc
-                      4 clone3 ──▶ init     `init.arrive`: the rest, from the inside
-      ◀── pid ───────┘     └── ◀── terminal, failure, end of the channel: it runs
+      ◀── pid ─────── 4 clone_in_place      it is the init from here on
+      ◀── terminal ──── `init.arrive`       the rest, from the inside; a failure, or the end of the channel: it runs
 
 What it cannot do, `launch.py` does from the shim: user namespaces, and hooks that belong outside.
 """
@@ -28,8 +28,8 @@ from sampan.linux.close_range import close_range
 from sampan.linux.netdevice import set_up
 from sampan.linux.pidfd import pidfd_open
 from sampan.linux.prctl import set_pdeathsig
-from sampan.linux.sched import CloneFlag, clone3, setns, unshare
-from sampan.runtime import init, rehearsal
+from sampan.linux.sched import CloneFlag, clone3, clone_in_place, setns, unshare
+from sampan.runtime import init, namespaces, rehearsal
 from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.launch import Launched, converse, reap
 from sampan.runtime.overlay import make_overlay
@@ -76,10 +76,12 @@ def fork(hierarchies: Sequence[Hierarchy], *, ahead: bool) -> Starter:
     if pid == 0:
         channel = _alone(theirs)
         with step(channel, "0 namespaces"):
+            init.reset_signals()
             unshare(READY)
             set_up("lo")
             if ahead:
                 rehearsal.rehearse()
+                rehearsal.rehearse_apart()
         _work(channel, hierarchies, shim)
     os.close(pidfd)
     theirs.close()
@@ -127,22 +129,17 @@ def wait(starter: Starter, cgroup: Cgroup) -> Launched:
 
 
 def _born(starter: Starter) -> Launched:
-    terminal = -1
-    while True:
-        try:
-            received = receive(starter.channel)
-        except (BrokenMessage, ConnectionResetError) as error:
-            raise StartFailed(f"the container's starter was lost: {error}") from None
-        if received is None:
-            raise StartFailed("the container's starter was lost")
-        message, fds = received
-        if "failed" in message:
-            raise failure(message)
-        if message.get("terminal"):
-            (terminal,) = fds  # the init was faster than its starter
-        elif "pid" in message:
-            pid = message["pid"]
-            return Launched(pid=pid, pidfd=pidfd_open(pid), terminal=terminal, channel=starter.channel)
+    try:
+        received = receive(starter.channel)
+    except (BrokenMessage, ConnectionResetError) as error:
+        raise StartFailed(f"the container's starter was lost: {error}") from None
+    if received is None:
+        raise StartFailed("the container's starter was lost")
+    message, _ = received
+    if "failed" in message:
+        raise failure(message)
+    pid = message["pid"]
+    return Launched(pid=pid, pidfd=pidfd_open(pid), channel=starter.channel)
 
 
 def _withdraw(cgroup: Cgroup) -> None:
@@ -158,9 +155,9 @@ def _work(channel: socket.socket, hierarchies: Sequence[Hierarchy], shim: int) -
         os._exit(0)
     with step(channel, "1 namespaces, keyring, network, sysctls"):
         plan = container_from_json(decode_body(receive_body(channel)))
-        init.reset_signals()
         _enter(plan, shim)
         init.host_side(plan)
+        namespaces.make_time(plan)
     with step(channel, "2 cgroup and overlay"):
         cgroup = Cgroup(hierarchies, plan.cgroup.path)
         unified = cgroup.create_unified()
@@ -171,15 +168,9 @@ def _work(channel: socket.socket, hierarchies: Sequence[Hierarchy], shim: int) -
         site = init.found(plan, overlay)
         init.build_early(plan, site)
     with step(channel, "4 clone"):
-        pid, _ = clone3(CloneFlag.PARENT | (plan.new_namespaces & CloneFlag.NEWPID), cgroup_fd=unified)
-    if pid == 0:
-        given = init.Inherited(channel=channel, stdio=tuple(received[1]), tasks=tuple(tasks))
-        init.arrive(plan, given, site)
-    try:
-        send(channel, {"pid": pid})
-    except OSError:
-        os.kill(pid, signal.SIGKILL)
-    os._exit(0)
+        flags = CloneFlag.PARENT | (plan.new_namespaces & CloneFlag.NEWPID)
+        send(channel, {"pid": clone_in_place(flags, cgroup_fd=unified)})
+    init.arrive(plan, init.Inherited(channel=channel, stdio=tuple(received[1]), tasks=tuple(tasks)), site)
 
 
 def _enter(plan: ContainerPlan, shim: int) -> None:

@@ -22,12 +22,11 @@ from sampan.linux.mount import MountFlag, UmountFlag, mount, umount2
 from sampan.linux.poll import readable
 from sampan.linux.prctl import set_dumpable, set_name
 from sampan.linux.sched import CloneFlag, clone3, unshare
-from sampan.runtime import credentials, shim
+from sampan.runtime import credentials, rehearsal, shim, shim_rehearsal
 from sampan.runtime.protocol import BrokenMessage, Message, close_all, receive, send
-from sampan.runtime.rehearsal import rehearse
 from sampan.runtime.steps import sentence
 
-PAUSE_SECONDS = 0.03
+PAUSE_SECONDS = 0.015
 REHEARSALS = 10  # the interpreter adapts code to what it does after eight calls (PEP 659)
 
 
@@ -45,7 +44,7 @@ def main(fd: int) -> NoReturn:
     while True:
         # Not right after a start, when the container needs the processors, but as soon as there is a pause.
         if spare is None and not readable(fd, PAUSE_SECONDS):
-            spare = fork_spare(engine)
+            spare = fork_spare(engine, ahead=True)
         try:
             received = receive(engine)
         except (OSError, BrokenMessage):
@@ -63,15 +62,15 @@ def main(fd: int) -> NoReturn:
         close_all(fds)
 
 
-def fork_spare(engine: socket.socket) -> socket.socket:
-    """Fork a shim that waits for its container; the socket over which it gets one."""
+def fork_spare(engine: socket.socket, *, ahead: bool = False) -> socket.socket:
+    """Fork a shim that waits for its container; the socket over which it gets one. `ahead`: nobody waits for it yet."""
     ours, theirs = socket.socketpair()
     # Not os.fork, which runs the hooks of every module in the child; one thread needs none of them (sched.py).
     pid, pidfd = clone3(CloneFlag(0))
     if pid == 0:
         engine.close()
         ours.close()
-        shim.wait_for_order(theirs)
+        shim.wait_for_order(theirs, shim_rehearsal.rehearse if ahead else None)
     os.close(pidfd)
     theirs.close()
     return ours
@@ -88,12 +87,13 @@ def harden(fd: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # shims are reaped by the kernel; they report their ends themselves
     unshare(CloneFlag.NEWNS)
     mount("", "/", "", MountFlag.SLAVE | MountFlag.REC)
     os.umask(0o022)
     for _ in range(REHEARSALS):
-        rehearse()
+        rehearsal.rehearse()
+        shim_rehearsal.rehearse()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # shims are reaped by the kernel; they report their ends themselves
     # Python imports lazily; inside a container that would run the image's files (CVE-2019-14271).
     sys.path.clear()
     sys.meta_path.clear()
