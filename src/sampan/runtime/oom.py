@@ -16,9 +16,7 @@ def watch(cgroup: Cgroup) -> int:
         directory = cgroup.directory("memory")
         control = f"{directory}/memory.oom_control"
         if not os.path.exists(control):
-            fd = inotify_init()
-            add_watch(fd, f"{directory}/memory.events", Mask.MODIFY)
-            return fd
+            return _watch_events(f"{directory}/memory.events")
         event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         file = os.open(control, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -28,3 +26,13 @@ def watch(cgroup: Cgroup) -> int:
         return event
     except (OSError, StartFailed):
         return -1
+
+
+def _watch_events(path: str) -> int:
+    fd = inotify_init()
+    try:
+        add_watch(fd, path, Mask.MODIFY)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
