@@ -81,15 +81,16 @@ def test_a_daemon_that_is_killed_goes_on_from_the_finished_steps(
 
 
 def test_the_same_step_of_two_builds_runs_once(own_engine: Engine, tmp_path: Path, classic: None) -> None:
+    names = ("one", "two")  # not such as an image's id may begin with: `rmi` takes them for the id, here and there
     text = f"FROM {IMAGE}\nRUN --mount=type=cache,id=once,target=/c echo ran >> /c/log && sleep 1\n"
-    both = [begin(own_engine, tmp_path / name, text, "-t", name) for name in ("a", "b")]
+    both = [begin(own_engine, tmp_path / name, text, "-t", name) for name in names]
     assert [client.wait(40) for client in both] == [0, 0]
     count = f"FROM {IMAGE}\nRUN --mount=type=cache,id=once,target=/c cat /c/log\n"
-    (tmp_path / "a" / "Dockerfile").write_text(count)
-    assert own_engine.docker("build", str(tmp_path / "a")).stdout.count("\nran\n") == 1
-    ids = {own_engine.docker("image", "inspect", "-f", "{{.RootFS.Layers}}", name).stdout for name in ("a", "b")}
+    (tmp_path / "one" / "Dockerfile").write_text(count)
+    assert own_engine.docker("build", str(tmp_path / "one")).stdout.count("\nran\n") == 1
+    ids = {own_engine.docker("image", "inspect", "-f", "{{.RootFS.Layers}}", name).stdout for name in names}
     assert len(ids) == 1
-    assert own_engine.docker("rmi", "a", "b").code == 0
+    assert own_engine.docker("rmi", *names).code == 0
 
 
 def test_a_step_that_forks_without_end_or_fills_its_output_is_an_error(
