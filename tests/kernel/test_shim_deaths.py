@@ -62,6 +62,28 @@ async def test_the_zygote_is_killed(rig: Rig) -> None:
     assert alive(second.pid)
 
 
+@pytest.mark.parametrize("moment", ["at once", "ordered", "with a cgroup", "nearly there"])
+async def test_a_start_that_nobody_waits_for_any_more(rig: Rig, moment: str) -> None:
+    """Its shim is not caught by a sweep that comes too early."""
+    await rig.runtime.ready()
+    assert await settled(lambda: len(children(zygote(rig))) == 1)
+    directory = rig.run_root / "containers" / "c"
+    reached = {
+        "at once": lambda: True,
+        "ordered": (directory / "intent.json").exists,
+        "with a cgroup": rig.cgroups,
+        "nearly there": (directory / "state.json").exists,
+    }[moment]
+    starting = asyncio.ensure_future(rig.start("c", "sleep 1000"))
+    while not reached() and not starting.done():
+        await asyncio.sleep(0)  # a turn of the loop
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await soon(starting)
+    assert await settled(lambda: len(children(zygote(rig))) <= 1), "the shim goes, too"
+    assert not rig.leaks()
+
+
 async def test_the_shim_that_waits_for_a_container_is_killed(rig: Rig) -> None:
     await rig.runtime.ready()
     assert await settled(lambda: children(zygote(rig)))

@@ -164,10 +164,18 @@ class Runtime:
             except StartFailed:
                 await self.sweep(container_id)
                 raise
+            except asyncio.CancelledError:
+                # Its shim is on the way, and would go on after a sweep that came too early.
+                await asyncio.shield(asyncio.ensure_future(self._withdraw(container_id, process)))
+                raise
             # Shim or zygote was killed on the way; nobody runs, so once more is safe.
             await self.sweep(container_id)
             directory.mkdir(mode=0o700, exist_ok=True)
         raise StartFailed("the processes that start containers were killed, twice")
+
+    async def _withdraw(self, container_id: str, process: Process) -> None:
+        await process.withdraw()
+        await self.sweep(container_id)
 
     def _from_host(self, mounts: Sequence[MountPlan]) -> tuple[MountPlan, ...]:
         try:

@@ -8,10 +8,11 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
-from sampan.errors import Unavailable
+from sampan.errors import SampanError, Unavailable
 from sampan.runtime.cgroup import Cgroup
 from sampan.runtime.channel import Channel
 from sampan.runtime.plan import ProcessPlan, to_json
@@ -24,6 +25,7 @@ from sampan.runtime.streams import Stdio, Stream, stream_to_json
 from sampan.runtime.usage import Usage, look
 
 SIGKILL = 9
+WITHDRAW_SECONDS = 30.0  # no start takes as long
 Tell = Callable[[str, str, dict[str, Any]], None]
 Record = Callable[[str], ExitStatus | None]
 
@@ -113,13 +115,22 @@ class Process:
 
     async def begin(self) -> bool:
         """Wait until the program runs; False if shim and zygote vanished before it could. Raises StartFailed."""
-        message = await self._begun
+        message = await asyncio.shield(self._begun)
         if message["event"] == "lost":
             return False
         if message["event"] == "failed":
             raise StartFailed(message["error"], int(message["exit_code"]), plain=bool(message.get("plain")))
         self.take(message)
         return True
+
+    async def withdraw(self) -> None:
+        """The start that is under way is not wanted any more: wait for what becomes of it, and have that end."""
+        with suppress(TimeoutError, SampanError):  # what does not end so is left to the sweep
+            async with asyncio.timeout(WITHDRAW_SECONDS):
+                if await self.begin():
+                    await self.signal(SIGKILL, everyone=True)
+                    await self.wait()
+                    await self.forget()
 
     def take(self, started: Message) -> None:
         """Note the identity of the running process."""
