@@ -1,8 +1,9 @@
-"""What does a client ask a build to do? The parameters of `POST /build`, decided; pure."""
+"""What does a client ask a build to do? The parameters of `POST /build`, decided."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sampan.builder.ssh_agent import Link
 from sampan.oci.platform import Platform
 from sampan.oci.reference import Reference
 from sampan.registry.credentials import Credentials
@@ -19,7 +20,7 @@ class BuildRequest:
     `platforms`: several, each of which is built; `platform` is then one after the other of them. `provenance`: "min"
     or "max"; `sbom`: the packages are listed, too; `tells_parts`: the client wants to hear of every image, and what is
     said about it.
-    `secrets` by id, and `credentials` by registry: they are never kept.
+    `secrets` by id, `agents`, the way to the client's SSH agents, and `credentials` by registry: they are never kept.
     """
 
     dockerfile: str = "Dockerfile"
@@ -44,6 +45,7 @@ class BuildRequest:
     cache_from: tuple[str, ...] = ()
     cache_to: Reference | None = None
     secrets: Mapping[str, bytes] = field(default_factory=dict)
+    agents: Link | None = None
     entitlements: frozenset[str] = frozenset()
     has_context: bool = True
     credentials: Mapping[str, Credentials] = field(default_factory=dict)

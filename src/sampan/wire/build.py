@@ -74,9 +74,10 @@ class Parameters:
 
 
 class BuildInputs(Struct, rename="pascal", frozen=True, kw_only=True):
-    """The body of `POST /build/inputs`: secrets, base64 by id."""
+    """The body of `POST /build/inputs`: secrets, base64 by id, and the ids of SSH agents."""
 
     secrets: dict[str, str] | None = None
+    agents: list[str] | None = None
 
 
 class Said(Struct, rename="pascal", frozen=True, kw_only=True):

@@ -11,8 +11,9 @@ import pytest
 from archives import file, tar
 from sampan.builder import inputs as module
 from sampan.builder.context import Workspaces
-from sampan.builder.inputs import BYTES_MAX, CONTEXTS_MAX, WAITING_MAX, Inputs
+from sampan.builder.inputs import AGENTS_MAX, BYTES_MAX, CONTEXTS_MAX, WAITING_MAX, Inputs
 from sampan.errors import InvalidRequest, NotFound, Unavailable
+from sampan.wire.ssh_agent import ID_MAX
 
 
 @pytest.fixture
@@ -31,12 +32,26 @@ def inputs(root: Path) -> Iterator[Inputs]:
 
 def test_what_is_left_is_taken_once(inputs: Inputs) -> None:
     word = inputs.leave({"a": base64.b64encode(b"\0secret").decode()})
-    assert inputs.take(word) == {"a": b"\0secret"}
+    given = inputs.take(word)
+    assert given.secrets == {"a": b"\0secret"} and given.agents is None
     with pytest.raises(NotFound):
         inputs.take(word)
 
 
+def test_agents_are_left_with_the_way_back(inputs: Inputs) -> None:
+    word = inputs.leave({}, ["default", "x"])
+    link = inputs.link(word)
+    assert inputs.take(word).agents is link and link.agents == {"default", "x"}
+    with pytest.raises(NotFound):
+        inputs.link(word)
+    with pytest.raises(NotFound, match="no agents"):
+        inputs.link(inputs.leave({}))
+
+
 def test_bounds(inputs: Inputs) -> None:
+    for agents in ([""], ["x" * (ID_MAX + 1)], ["x"] * (AGENTS_MAX + 1)):
+        with pytest.raises(InvalidRequest, match="SSH agents"):
+            inputs.leave({}, agents)
     with pytest.raises(InvalidRequest, match="not base64"):
         inputs.leave({"a": "%%%"})
     with pytest.raises(InvalidRequest, match="larger than"):

@@ -1,6 +1,7 @@
 """What can be built over HTTP? Engine API 1.51, `POST /build` with the classic progress, and the cache's prune."""
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,7 @@ from aiohttp import web
 
 from sampan.api import reply
 from sampan.api.call import Call
+from sampan.api.hijack import Hijacked, take_socket
 from sampan.api.outlet import Emit, streamed
 from sampan.api.progress import batches, followed
 from sampan.api.routes.archive import PATIENCE_SECONDS, send_tar
@@ -42,7 +44,16 @@ async def build(engine: "Engine", call: Call) -> web.StreamResponse:
     """`POST /build`: a tar of the context as the body."""
     request = wanted(call)
     if call.text("inputs"):
-        request = replace(request, secrets=engine.builder.inputs.take(call.text("inputs")))
+        given = engine.builder.inputs.take(call.text("inputs"))
+        request = replace(request, secrets=given.secrets, agents=given.agents)
+    try:
+        return await _answer(engine, call, request)
+    finally:
+        if request.agents:
+            request.agents.close()
+
+
+async def _answer(engine: "Engine", call: Call, request: BuildRequest) -> web.StreamResponse:
     if call.flag("check"):
         return await streamed(call, partial(_check, engine, call, request), _error_line)
 
@@ -82,7 +93,21 @@ async def inputs(engine: "Engine", call: Call) -> web.StreamResponse:
                 loop.call_later(SECONDS + PATIENCE, loop.run_in_executor, None, given.forget_old)
         return reply.json({"Id": word}, 201)
     body = await call.body(BuildInputs)
-    return reply.json({"Id": engine.builder.inputs.leave(body.secrets or {})}, 201)
+    return reply.json({"Id": engine.builder.inputs.leave(body.secrets or {}, body.agents or ())}, 201)
+
+
+async def agents(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /build/agents?inputs=WORD`, our own: the connection on which a client is asked for its SSH agents."""
+    link = engine.builder.inputs.link(call.text("inputs"))
+    descriptor, early = await take_socket(call, terminal=False)
+    client = socket.socket(fileno=descriptor)
+    client.setblocking(False)
+    reader, writer = await asyncio.open_connection(sock=client)
+    if early:
+        writer.close()  # it is the client who is asked
+        return Hijacked()
+    await link.serve(reader, writer)
+    return Hijacked()
 
 
 async def archive(engine: "Engine", call: Call) -> web.StreamResponse:

@@ -21,18 +21,20 @@ from sampan.builder.cache import key_of
 from sampan.builder.dockerfile.instructions import Run
 from sampan.builder.dockerfile.mounts import BIND, CACHE, SECRET, SSH, TMPFS, RunMount, parse_mount
 from sampan.builder.mount_cache import cache_id_of
+from sampan.builder.operations.ssh_mount import mount_agent, with_targets
 from sampan.builder.place import Placement
 from sampan.builder.select import Selected
 from sampan.builder.sources import layers_of
 from sampan.builder.state import State
 from sampan.builder.tree import Entry, Tree
-from sampan.errors import InvalidRequest, NotFound, NotSupported
+from sampan.errors import InvalidRequest, NotFound
 from sampan.layers.tar import Kind
 from sampan.linux.remove_tree import remove_tree
 from sampan.oci.mount import Mount
 from sampan.wire.patterns import Ignore
 
 SECRETS = "/run/secrets/"
+AUTH_SOCK = "SSH_AUTH_SOCK="
 SECRET_MODE = 0o400
 SECRET_BYTES_MAX = 500 << 10
 CACHE_MODE = 0o755
@@ -57,6 +59,7 @@ async def mount_all(
     """Prepare every mount; `held` undoes it. Raises InvalidRequest, NotFound."""
     mounted = Mounted()
     parsed = [parse_mount(text, lambda word: state.expand(word, instruction)) for text in instruction.mounts]
+    parsed = with_targets(parsed)
     by_position: dict[int, list[Mapping[str, Any]]] = {}
     for position, mount in await _in_order(build, at, parsed):
         target = posixpath.normpath(posixpath.join("/", state.workdir, _target(mount)))
@@ -106,7 +109,13 @@ async def _mount(
     elif mount.kind == SECRET:
         return _secret(build, mounted, mount, target, held)
     elif mount.kind == SSH:
-        raise NotSupported("RUN --mount=type=ssh is not supported yet: use a secret")
+        mounted.key.append([SSH, mount.id, target])
+        entry = await mount_agent(build, mount, target, held)
+        if entry is None:
+            return ""
+        mounted.mounts.append(entry)
+        if not any(variable.startswith(AUTH_SOCK) for variable in mounted.env):
+            mounted.env.append(AUTH_SOCK + target)
     return target
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 
+from sampan.cli.building.agents import agents_of, speak_for
 from sampan.cli.building.attested import attested
 from sampan.cli.building.inputs import arguments_of, contexts_of, pairs_of, secrets_of, size_of, ulimits_of
 from sampan.cli.building.outputs import cache_sources, cache_target, write_cache, write_outputs
@@ -31,8 +32,6 @@ def run(call: Call) -> int:
     options = call.options
     if options["progress"] not in WAYS:
         raise Failure(f"invalid progress {options['progress']!r}: it is one of {', '.join(WAYS)}")
-    if options["ssh"]:
-        raise Failure("--ssh and RUN --mount=type=ssh are not supported yet: pass what the step needs as a --secret")
     way = "quiet" if options["quiet"] else options["progress"]
     view = View(call.out, way, shutil.get_terminal_size().columns)
     query = query_of(call)
@@ -43,9 +42,12 @@ def run(call: Call) -> int:
         query["cacheto"] = cache[1]
     context, body = source_of(call, query)
     pairs_of(options["build-context"], "build-context")  # before anything is sent
-    secrets = secrets_of(options["secret"])
-    if secrets:
-        query["inputs"] = call.engine.post("/build/inputs", body={"Secrets": secrets})["Id"]
+    secrets, agents = secrets_of(options["secret"]), agents_of(options["ssh"])
+    if secrets or agents:
+        left = {"Secrets": secrets, **({"Agents": list(agents)} if agents else {})}
+        query["inputs"] = call.engine.post("/build/inputs", body=left)["Id"]
+    if agents:
+        speak_for(agents, call.engine.beside(), str(query["inputs"]))
     if options["check"] or options["call"] == "check":
         return check(call, query, body)
     contexts = contexts_of(call, options["build-context"])
@@ -241,7 +243,7 @@ COMMAND = Command(
         Flag("sbom", TEXT, 'Shorthand for "--attest=type=sbom"'),
         Flag("secret", LIST, 'Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")'),
         Flag("shm-size", TEXT, "Shared memory size for build containers"),
-        Flag("ssh", LIST, "SSH agent socket or keys to expose to the build (not supported yet)", hidden=True),
+        Flag("ssh", LIST, 'SSH agent socket or keys to expose to the build (format: "default|<id>[=<socket>|<key>]")'),
         Flag("squash", SWITCH, "Squash newly built layers into a single new layer"),
         Flag("tag", LIST, 'Name and optionally a tag (format: "name:tag")', short="t"),
         Flag("target", TEXT, "Set the target build stage to build"),
