@@ -128,7 +128,6 @@ def test_a_repository_is_a_context_or_a_source(
     for ref in ("v1", "feature/x"):
         assert "of the branch" in tell(own_engine, "--no-cache", f"{url}#{ref}"), ref
     assert "below" in tell(own_engine, f"{url}#main:dir") and tell(own_engine, f"{url}#:dir/").count("Using cache") == 2
-    assert "--ssh and RUN --mount=type=ssh are not supported yet" in tell(own_engine, "--ssh", "default", url)
     assert "does not contain ref nowhere" in tell(own_engine, f"{url}#nowhere")
 
     (tmp_path / "Dockerfile").write_text(

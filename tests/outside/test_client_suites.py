@@ -69,7 +69,6 @@ UNSTEADY = {
     # It wants /tmp to be on a shared mount, which is the machine's choice.
     "api_container_test.VolumeBindTest.test_create_with_binds_rw_rshared",
     # They read the output right after the start, and find what the program has said by then: the load decides.
-    "api_exec_test.ExecDemuxTest.test_exec_command_no_stream_demux",
     "api_build_test.BuildTest.test_build_in_context_dockerfile",
     "api_container_test.AttachContainerTest.test_attach_no_stream",
     "api_build_test.BuildTest.test_build_in_context_abs_dockerfile",

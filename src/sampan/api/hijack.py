@@ -9,11 +9,16 @@ because it is the client's real connection. asyncio keeps its own descriptor of 
 never calls shutdown(2)), which leaves the duplicate alone. Bytes that the client sent before it saw the 101 are
 kept by the connection: they travel along as `initial`.
 
+docker-py reads the head through a buffer and everything after it past that buffer, so what has come along with the
+head is lost. dockerd is slow enough not to notice; here, the head is waited for to be read before anything follows it.
+
 An encrypted client's socket is a socketpair from the start (see `tls.py`), so nothing here knows of TLS.
 """
 
+import asyncio
 import os
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import cast
@@ -25,8 +30,12 @@ from sampan.api.call import Call
 from sampan.api.connection import Connection
 from sampan.api.status import sentence_of
 from sampan.errors import InvalidRequest
+from sampan.linux.socket import unread
 from sampan.runtime.streams import Stream
 from sampan.wire import detachkeys, stdcopy
+
+TURNS_SECONDS, PAUSE_SECONDS = 0.0005, 0.001
+HEAD_SECONDS = 0.2  # a client that is not given the processor for so long may miss something
 
 
 class Hijacked(web.StreamResponse):
@@ -58,7 +67,16 @@ async def take_socket(call: Call, *, terminal: bool) -> tuple[int, bytes]:
     transport.pause_reading()
     transport.write(_head(call, terminal=terminal))
     await call.request.writer.drain()
+    await head_is_read(shared)
     return os.dup(shared.fileno()), cast(Connection, call.request.protocol).early
+
+
+async def head_is_read(client: socket.socket) -> None:
+    """Wait until the client has read what it was sent; nothing announces that."""
+    began = time.monotonic()
+    while unread(client.fileno()) and (waited := time.monotonic() - began) < HEAD_SECONDS:
+        # Most have it after some turns of the loop; the shortest real sleep is much longer.
+        await asyncio.sleep(0 if waited < TURNS_SECONDS else PAUSE_SECONDS)
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
-"""How do descriptors and identities travel over a unix socket?
+"""How do descriptors and identities travel over a unix socket, and has the other end read what it was sent?
 
-unix(7): SCM_RIGHTS and SO_PEERCRED.
+unix(7): SCM_RIGHTS and SO_PEERCRED; SIOCOUTQ.
 """
 
 import array
@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 import struct
+from fcntl import ioctl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 FDS_MAX = 253  # SCM_MAX_FD: more in one message is EINVAL
 
+SIOCOUTQ = 0x5411  # linux/sockios.h: it is TIOCOUTQ of asm-generic/ioctls.h
+
+_INT = struct.Struct("i")
 _UCRED = struct.Struct("iII")  # struct ucred: pid, uid, gid
 
 
@@ -51,3 +55,12 @@ def peer_credentials(sock: socket.socket) -> tuple[int, int, int]:
     """SO_PEERCRED: pid, uid and gid that the other end had when it connected or made the pair."""
     pid, uid, gid = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     return int(pid), int(uid), int(gid)
+
+
+def unread(sock: int) -> int:
+    """SIOCOUTQ: how much of what was sent over a unix socket still waits for its reader; 0 is all that counts.
+
+    The kernel's own bookkeeping is in it, so it is no number of bytes. Of a TCP socket: what is not acknowledged yet.
+    """
+    (size,) = _INT.unpack(ioctl(sock, SIOCOUTQ, _INT.pack(0)))
+    return int(size)

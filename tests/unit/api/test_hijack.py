@@ -1,8 +1,10 @@
 """The client's own socket goes to the container; no byte of it is lost."""
 
+import asyncio
 import os
 import socket
 
+from sampan.api.hijack import HEAD_SECONDS, head_is_read
 from sampan.runtime.streams import Stream
 
 from .conftest import Served
@@ -131,3 +133,21 @@ def test_a_declined_upgrade_leaves_an_http_connection(api: Served) -> None:
     answer = api.raw(HEAD % (b"gone", b"") + UPGRADE + ping)
     assert answer.startswith(b"HTTP/1.1 404")
     assert answer.endswith(b"OK")
+
+
+def test_nothing_follows_the_head_before_it_is_read() -> None:
+    """docker-py loses what its buffer takes in together with the head."""
+    asyncio.run(_head_before_the_rest())
+
+
+async def _head_before_the_rest() -> None:
+    engine, client = socket.socketpair()
+    with engine, client:
+        engine.sendall(b"head")
+        waiting = asyncio.ensure_future(head_is_read(engine))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        client.recv(4)
+        await asyncio.wait_for(waiting, HEAD_SECONDS)
+        engine.sendall(b"head of a client that never reads")
+        await asyncio.wait_for(head_is_read(engine), 10 * HEAD_SECONDS)

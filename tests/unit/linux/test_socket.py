@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from sampan.linux.socket import FDS_MAX, peer_credentials, receive_with_fds, send_with_fds
+from sampan.linux.socket import FDS_MAX, peer_credentials, receive_with_fds, send_with_fds, unread
 
 
 @pytest.fixture
@@ -81,3 +81,14 @@ def test_descriptors_need_a_byte(pair: "tuple[socket.socket, socket.socket]") ->
 
 def test_credentials_are_those_of_the_maker(pair: "tuple[socket.socket, socket.socket]") -> None:
     assert peer_credentials(pair[0]) == (os.getpid(), os.geteuid(), os.getegid())
+
+
+def test_what_waits_for_its_reader(pair: "tuple[socket.socket, socket.socket]") -> None:
+    left, right = pair
+    assert unread(left.fileno()) == 0
+    left.sendall(b"head")
+    assert unread(left.fileno()) > 0 and unread(right.fileno()) == 0
+    right.recv(2)
+    assert unread(left.fileno()) > 0
+    right.recv(2)
+    assert unread(left.fileno()) == 0
