@@ -10,7 +10,8 @@ never calls shutdown(2)), which leaves the duplicate alone. Bytes that the clien
 kept by the connection: they travel along as `initial`.
 
 docker-py reads the head through a buffer and everything after it past that buffer, so what has come along with the
-head is lost. dockerd is slow enough not to notice; here, the head is waited for to be read before anything follows it.
+head is lost. dockerd is slow enough not to notice; here, an exec waits until the head is read (`head_is_read`). An
+attach does not: its client may start the container as soon as it has read the head, and the stream must be there then.
 
 An encrypted client's socket is a socketpair from the start (see `tls.py`), so nothing here knows of TLS.
 """
@@ -67,14 +68,13 @@ async def take_socket(call: Call, *, terminal: bool) -> tuple[int, bytes]:
     transport.pause_reading()
     transport.write(_head(call, terminal=terminal))
     await call.request.writer.drain()
-    await head_is_read(shared)
     return os.dup(shared.fileno()), cast(Connection, call.request.protocol).early
 
 
-async def head_is_read(client: socket.socket) -> None:
-    """Wait until the client has read what it was sent; nothing announces that."""
+async def head_is_read(client: int) -> None:
+    """Wait until the client at the other end of a socket has read what it was sent; nothing announces that."""
     began = time.monotonic()
-    while unread(client.fileno()) and (waited := time.monotonic() - began) < HEAD_SECONDS:
+    while unread(client) and (waited := time.monotonic() - began) < HEAD_SECONDS:
         # Most have it after some turns of the loop; the shortest real sleep is much longer.
         await asyncio.sleep(0 if waited < TURNS_SECONDS else PAUSE_SECONDS)
 

@@ -144,10 +144,10 @@ async def _head_before_the_rest() -> None:
     engine, client = socket.socketpair()
     with engine, client:
         engine.sendall(b"head")
-        waiting = asyncio.ensure_future(head_is_read(engine))
+        waiting = asyncio.ensure_future(head_is_read(engine.fileno()))
         await asyncio.sleep(0)
         assert not waiting.done()
         client.recv(4)
         await asyncio.wait_for(waiting, HEAD_SECONDS)
         engine.sendall(b"head of a client that never reads")
-        await asyncio.wait_for(head_is_read(engine), 10 * HEAD_SECONDS)
+        await asyncio.wait_for(head_is_read(engine.fileno()), 10 * HEAD_SECONDS)
