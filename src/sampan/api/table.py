@@ -117,6 +117,7 @@ ROUTES = (
     Route("GET", "/build/mounts", build.export_cache, WATCHES),
     Route("POST", "/build/mounts", build.import_cache),
     Route("POST", "/build/inputs", build.inputs),
+    Route("POST", "/build/context", build.context),
     Route("POST", "/build/agents", build.agents, WATCHES),
     Route("POST", "/build/prune", build.prune),
     Route("POST", "/build/cancel", absent.build),

@@ -19,6 +19,7 @@ from sampan.builder.context import Kept, Workspace, Workspaces
 from sampan.builder.dockerfile.instructions import Instruction
 from sampan.builder.flights import Flights
 from sampan.builder.history import Record
+from sampan.builder.known_contexts import KnownContexts
 from sampan.builder.layer import EPOCH_NAME
 from sampan.builder.mount_cache import MountCaches
 from sampan.builder.needs import Layers, Pull, Snapshots, Steps
@@ -50,6 +51,7 @@ class Services:
     cache: Cache
     flights: Flights
     workspaces: Workspaces
+    known_contexts: KnownContexts
     mount_caches: MountCaches
     secrets_root: Path
     pull: Pull | None = None

@@ -79,7 +79,7 @@ class Builder:
             if request.remote:
                 request, context = await remote_context(request, workspace)
             named = await named_contexts(request, self.inputs, workspace, held.enter_context(ExitStack()))
-            kept, dockerfile = await asyncio.to_thread(_receive, request, workspace, context)
+            kept, dockerfile = await asyncio.to_thread(self._receive, request, workspace, context)
             await self._lint(request, kept, dockerfile, report)
             keys: list[str] = []
             made = await held.enter_async_context(Made(self.services.images)) if request.platforms else None
@@ -93,6 +93,24 @@ class Builder:
                     made.ids.append(image.id)
         await asyncio.to_thread(self._bound_the_cache)
         return image
+
+    def _receive(
+        self, request: BuildRequest, workspace: Workspace, context: Source | None
+    ) -> tuple[Kept | None, Dockerfile]:
+        """Take in the context and find the Dockerfile. Raises InvalidRequest, NotFound."""
+        kept = None
+        if context is not None and request.listed:
+            kept = self.services.known_contexts.complete(request.listed, workspace, context)
+        elif context is not None:
+            kept = workspace.keep(context)
+        if request.text is not None:
+            return kept, parse_dockerfile(request.text)
+        if kept is None:
+            raise InvalidRequest("Cannot locate specified Dockerfile: " + request.dockerfile)
+        with kept.open() as tree:
+            text = read_dockerfile(tree, request.dockerfile)
+        kept = without_ignored(kept, request.dockerfile, everything=bool(request.remote))
+        return kept, parse_dockerfile(text, name=request.dockerfile)
 
     async def _lint(self, request: BuildRequest, kept: Kept | None, dockerfile: Dockerfile, report: Report) -> None:
         """`# check=error=true`: what `--check` finds ends the build before it begins. Raises InvalidRequest."""
@@ -144,7 +162,7 @@ class Builder:
             workspace = held.enter_context(self.services.workspaces.workspace())
             if request.remote:
                 request, context = await remote_context(request, workspace)
-            kept, dockerfile = await asyncio.to_thread(_receive, request, workspace, context)
+            kept, dockerfile = await asyncio.to_thread(self._receive, request, workspace, context)
             return await asyncio.to_thread(check, self.services.images, request, kept, dockerfile)
 
     async def _solve(self, build: Build, dockerfile: Dockerfile) -> State:
@@ -227,6 +245,7 @@ class Builder:
         if everything and not filters:
             names, size = self.services.mount_caches.prune()
             keys, freed = [*keys, *names], freed + size
+        freed += self.services.known_contexts.prune()
         self.services.images.collect(layers, ())
         if self._events:
             self._events.publish("builder", "prune", "", {"reclaimed": str(freed)})
@@ -247,16 +266,3 @@ def _squash(build: Build, state: State) -> None:
     state.diff_ids = [*kept, diff_id]
     merged = build.moment(build.started_ns)
     state.history.append({"created": merged, "created_by": "", "comment": f"merge {own} layers to {diff_id}"})
-
-
-def _receive(request: BuildRequest, workspace: Workspace, context: Source | None) -> tuple[Kept | None, Dockerfile]:
-    """Take in the context and find the Dockerfile. Raises InvalidRequest."""
-    kept = workspace.keep(context) if context is not None else None
-    if request.text is not None:
-        return kept, parse_dockerfile(request.text)
-    if kept is None:
-        raise InvalidRequest("Cannot locate specified Dockerfile: " + request.dockerfile)
-    with kept.open() as tree:
-        text = read_dockerfile(tree, request.dockerfile)
-    kept = without_ignored(kept, request.dockerfile, everything=bool(request.remote))
-    return kept, parse_dockerfile(text, name=request.dockerfile)

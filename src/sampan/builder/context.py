@@ -15,7 +15,7 @@ from pathlib import Path
 from sampan.builder.tree import Files, Tree
 from sampan.errors import InvalidRequest
 from sampan.layers.compression import Budget
-from sampan.layers.ingest import INDEX_NAME, TAR_NAME, write_layer
+from sampan.layers.ingest import write_layer
 from sampan.layers.stream import Pieces, Source
 from sampan.linux.remove_tree import remove_tree
 from sampan.wire.patterns import Ignore, parse_ignore
@@ -27,16 +27,16 @@ OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A tree that a build reads from: its files, the digest of its tar, and paths that are not shown."""
+    """A tree that a build reads from: its tars, bottom first, their digest, and paths that are not shown."""
 
-    files: Files
+    stack: tuple[Files, ...]
     digest: str
     size: int
     hidden: frozenset[bytes] = frozenset()
 
     def open(self) -> Tree:
         """The tree, to be read."""
-        return Tree([self.files], self.hidden)
+        return Tree(self.stack, self.hidden)
 
 
 class Workspaces:
@@ -86,8 +86,7 @@ class Workspace:
             )
         finally:
             os.close(descriptor)
-        files = Files(directory / INDEX_NAME, directory / TAR_NAME)
-        return Kept(files, "sha256:" + written.digest.hex(), written.size)
+        return Kept((Files.of(directory),), "sha256:" + written.digest.hex(), written.size)
 
     def keep_nothing(self) -> Kept:
         """A context without files."""
@@ -108,7 +107,7 @@ def without_ignored(kept: Kept, dockerfile: str, *, everything: bool = False) ->
         ignore = Ignore(parse_ignore(text.decode(errors="replace")))
         paths = _files(tree) if everything else iter([dockerfile, IGNORE_NAME])
         hidden = {os.fsencode(path) for path in paths if ignore.excludes(path)}
-    return replace(kept, hidden=frozenset(hidden))
+    return replace(kept, hidden=kept.hidden | hidden)
 
 
 def _files(tree: Tree) -> Iterator[str]:

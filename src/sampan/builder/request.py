@@ -20,6 +20,7 @@ class BuildRequest:
     `platforms`: several, each of which is built; `platform` is then one after the other of them. `provenance`: "min"
     or "max"; `sbom`: the packages are listed, too; `tells_parts`: the client wants to hear of every image, and what is
     said about it.
+    `listed`: the word for a context that was listed first, of which only a part comes.
     `secrets` by id, `agents`, the way to the client's SSH agents, and `credentials` by registry: they are never kept.
     """
 
@@ -48,4 +49,5 @@ class BuildRequest:
     agents: Link | None = None
     entitlements: frozenset[str] = frozenset()
     has_context: bool = True
+    listed: str = ""
     credentials: Mapping[str, Credentials] = field(default_factory=dict)

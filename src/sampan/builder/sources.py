@@ -10,13 +10,19 @@ from typing import Any
 from sampan.builder.build import Build, Position
 from sampan.builder.cache import key_of
 from sampan.builder.fetch import shown
+from sampan.builder.layer import layer_bytes
+from sampan.builder.place import Placement
+from sampan.builder.select import Selected
 from sampan.builder.state import PATH, State
+from sampan.builder.tree import Tree
 from sampan.errors import InvalidRequest, NotFound, NotSupported
 from sampan.images.image import Image
+from sampan.layers.stream import Pieces
 from sampan.oci.digest import is_digest
 from sampan.oci.platform import Platform, parse_platform, satisfies
 from sampan.oci.reference import parse_reference
 from sampan.registry.credentials import for_domain
+from sampan.wire.patterns import Ignore
 
 PULL_LINES_MAX = 500
 IMAGE_CONTEXT = "docker-image://"
@@ -61,8 +67,13 @@ async def context_state(build: Build, name: str, platform: Platform) -> State:
 
 def _ingest_context(build: Build, name: str) -> str:
     kept = (build.named[name] if name else build.context) or build.workspace.keep_nothing()
-    with kept.files.tar_file.open("rb") as tar:
-        return build.lease.ingest(tar)
+    if len(kept.stack) == 1 and not kept.hidden:
+        with kept.stack[0].tar_file.open("rb") as tar:
+            return build.lease.ingest(tar)
+    with kept.open() as tree, Tree([]) as nothing:
+        whole = Placement(base=nothing)
+        whole.copy(tree, Selected(b"", tree.root, b""), "/", Ignore([]), into=False, keep_owner=True)
+        return build.lease.ingest(Pieces(layer_bytes(whole, otherwise_ns=0)))
 
 
 async def image_of(build: Build, name: str, platform: str) -> Image:

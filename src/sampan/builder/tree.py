@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from sampan.errors import InvalidRequest
+from sampan.layers.ingest import INDEX_NAME, TAR_NAME
 from sampan.layers.tar import Kind
 from sampan.layers.walk import ROOT_NID, IndexReader, Inode
 from sampan.layers.whiteout import OPAQUE_XATTR
@@ -39,6 +40,11 @@ class Files(NamedTuple):
 
     index_file: Path
     tar_file: Path
+
+    @classmethod
+    def of(cls, directory: Path) -> "Files":
+        """The layer that a directory holds."""
+        return cls(directory / INDEX_NAME, directory / TAR_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +119,7 @@ class Tree:
         roots = ((number, layer.reader.inode(ROOT_NID)) for number, layer in enumerate(self._layers))
         self.root = self._merged(roots) or Entry(Kind.DIRECTORY, ())
         for path in hidden:
-            parent = self.resolve(path.rpartition(b"/")[0])[1]
+            parent = self.at(path.rpartition(b"/")[0])
             for number, inode in parent.parts if parent is not None else ():
                 self._hidden.add((number, inode.number, path.rpartition(b"/")[2]))
 
@@ -137,6 +143,13 @@ class Tree:
             if (nid := (layer := self._layers[number]).names(inode).get(name)) is not None
             and (number, inode.number, name) not in self._hidden
         )
+
+    def at(self, path: bytes) -> Entry | None:
+        """What is at a path in which no name is a link."""
+        entry: Entry | None = self.root
+        for part in path.split(b"/") if path else ():
+            entry = self.child(entry, part) if entry is not None and entry.is_directory else None
+        return entry
 
     def children(self, directory: Entry) -> Iterator[tuple[bytes, Entry]]:
         """All entries of a directory, in bytewise order of their names."""

@@ -2,18 +2,22 @@
 
 A tar, written while it is sent: what .dockerignore leaves out is not even opened; links, hard links, special files and
 names that are not UTF-8 go as they are, owners do not go at all. The Dockerfile and the .dockerignore are always sent,
-because the builder reads them.
+because the builder reads them. An engine that still has what a build was sent before is told first what there is
+(`listing`, in the words of `wire/context.py`), and sent what it does not have.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import stat
 import tarfile
-from collections.abc import Iterator
+import time
+from collections.abc import Container, Iterator
 
 from sampan.errors import InvalidRequest
+from sampan.wire.context import write_listing
 from sampan.wire.patterns import Ignore, parse_ignore
 
 TYPE_CHECKING = False
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 IGNORE_NAME = ".dockerignore"
 PIECE = 256 * 1024
 IGNORE_BYTES_MAX = 1 << 20
+FRESH_NS = 2 * 10**9  # what has changed so lately may change again and have the same times
 LARGE = 100 << 20  # bytes of context from which on the largest paths are named
 
 
@@ -35,6 +40,7 @@ class Context:
         self.ignore = Ignore(read_patterns(root, dockerfile))
         self.sizes: dict[str, int] = {}
         self.extra: list[tuple[str, bytes]] = []
+        self._listed: list[tuple[str, str]] | None = None
 
     @property
     def total(self) -> int:
@@ -45,15 +51,31 @@ class Context:
         """The paths that took most of it."""
         return sorted(self.sizes.items(), key=lambda item: -item[1])[:count]
 
-    def pieces(self) -> Iterator[bytes]:
-        """The tar. Raises InvalidRequest for what cannot be read."""
+    @property
+    def key(self) -> str:
+        """The same for every build of this directory by this user of this machine."""
+        about = os.stat(self.root)
+        told = (os.uname().nodename, os.getuid(), about.st_dev, about.st_ino, os.path.realpath(self.root))
+        return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()
+
+    def listing(self) -> bytes:
+        """What there is, for an engine that may have some of it. Raises InvalidRequest for what cannot be read."""
+        began_ns = time.time_ns()
+        extra = {name for name, _ in self.extra}  # they take the place of what has their name
+        self._listed = [(path, relative) for path, relative in self._walk() if relative not in extra]
+        entries = [(os.fsencode(relative), _fingerprint(path, began_ns)) for path, relative in self._listed]
+        return write_listing([*entries, *((os.fsencode(name), b"") for name, _ in self.extra)])
+
+    def pieces(self, wanted: Container[int] | None = None) -> Iterator[bytes]:
+        """The tar; only what stands at the `wanted` positions of the listing. Raises InvalidRequest."""
         sink = _Sink()
         # tarfile only writes here; nothing is ever extracted with it.
         with tarfile.TarFile(
             fileobj=sink, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"
         ) as tar:
-            for path, relative in self._walk():
-                yield from self._member(tar, sink, path, relative)
+            for position, (path, relative) in enumerate(self._walk() if self._listed is None else self._listed):
+                if wanted is None or position in wanted:
+                    yield from self._member(tar, sink, path, relative)
             for name, content in self.extra:
                 member = tarfile.TarInfo(name)
                 member.size, member.mode = len(content), 0o600
@@ -113,6 +135,20 @@ def read_patterns(root: str, dockerfile: str) -> list[str]:
         except OSError as error:
             raise InvalidRequest(f"{name} cannot be read: {(error.strerror or '').lower()}") from None
     return []
+
+
+def _fingerprint(path: str, began_ns: int) -> bytes:
+    """Whatever changes when the file does; empty, which is equal to nothing, for what cannot be told."""
+    try:
+        about = os.lstat(path)
+    except OSError as error:
+        raise InvalidRequest(f"error checking context: {path}: {(error.strerror or '').lower()}") from None
+    if stat.S_ISDIR(about.st_mode):
+        return b"%o %d" % (about.st_mode, about.st_mtime_ns)
+    if about.st_ctime_ns > began_ns - FRESH_NS or about.st_nlink > 1:  # names of one file go together
+        return b""
+    told = (about.st_mode, about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_dev, about.st_ino)
+    return b"%o %d %d %d %d %d" % told
 
 
 def _strip(member: tarfile.TarInfo) -> None:

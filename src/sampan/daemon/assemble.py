@@ -18,6 +18,7 @@ from sampan.builder.builder import Builder
 from sampan.builder.cache import Cache
 from sampan.builder.context import Workspaces
 from sampan.builder.flights import Flights
+from sampan.builder.known_contexts import KnownContexts
 from sampan.builder.mount_cache import MountCaches
 from sampan.builder.needs import Pull
 from sampan.containers import host as machine
@@ -152,9 +153,11 @@ def _builder(
 ) -> Builder:  # fmt: skip
     cache = Cache(database, layers)
     images.store.also_kept = cache.keeps
+    workspaces = Workspaces(config.data_root / "builds")
     services = Services(
         images=images.store, layers=layers, snapshots=snapshots, steps=steps, cache=cache, flights=Flights(),
-        workspaces=Workspaces(config.data_root / "builds"),
+        workspaces=workspaces,
+        known_contexts=KnownContexts(config.data_root / "contexts", workspaces.disk_bytes),
         mount_caches=MountCaches(config.data_root / "build-cache"),
         secrets_root=config.exec_root / "secrets", pull=pull,
     )  # fmt: skip

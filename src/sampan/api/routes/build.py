@@ -30,6 +30,7 @@ from sampan.layers.pack_tree import pack_tree
 from sampan.oci.reference import parse_reference
 from sampan.registry.credentials import decode_config_header
 from sampan.wire.build import BuildInputs, BundleBody, Parameters
+from sampan.wire.context import LISTING_MAX
 from sampan.wire.images import error_line, progress_line
 
 if TYPE_CHECKING:
@@ -94,6 +95,20 @@ async def inputs(engine: "Engine", call: Call) -> web.StreamResponse:
         return reply.json({"Id": word}, 201)
     body = await call.body(BuildInputs)
     return reply.json({"Id": engine.builder.inputs.leave(body.secrets or {}, body.agents or ())}, 201)
+
+
+async def context(engine: "Engine", call: Call) -> web.StreamResponse:
+    """`POST /build/context?key=…`, our own: a listing of what a context holds; what of it a build needs to bring.
+
+    `wire/context.py` has the words. The build that follows names the `Id` as its `listed`.
+    """
+    async with upload(call, PATIENCE) as source:
+        listing = await asyncio.to_thread(source.read, LISTING_MAX + 1)
+    if len(listing) > LISTING_MAX:
+        raise InvalidRequest(f"the listing of the context has more than {LISTING_MAX} bytes")
+    compare = engine.builder.services.known_contexts.compare
+    word, wanted = await asyncio.to_thread(compare, call.text("key"), listing)
+    return reply.json({"Id": word, "Wanted": wanted}, 201)
 
 
 async def agents(engine: "Engine", call: Call) -> web.StreamResponse:
@@ -181,6 +196,7 @@ def wanted(call: Call) -> BuildRequest:
     return BuildRequest(
         dockerfile=call.text("dockerfile") or "Dockerfile",
         remote=call.text("remote"),
+        listed=call.text("listed"),
         references=tuple(references),
         target=call.text("target"),
         arguments=given.map_of("buildargs"),

@@ -55,7 +55,7 @@ def _transfer(
             source = Source(held.enter_context(build.context.open()))
 
         def open_archive(stream: Pieces) -> Tree:
-            return held.enter_context(closing(Tree([build.workspace.keep(stream).files])))
+            return held.enter_context(closing(build.workspace.keep(stream).open()))
 
         unpacks = isinstance(instruction, Add) and bool(instruction.unpack)
         downloaded = [(tree := open_archive(tar), _only(tree, name), unpacks and bool(name)) for name, tar in remote]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from sampan.cli.building.agents import agents_of, speak_for
 from sampan.cli.building.attested import attested
 from sampan.cli.building.inputs import arguments_of, contexts_of, pairs_of, secrets_of, size_of, ulimits_of
+from sampan.cli.building.known import still_wanted
 from sampan.cli.building.outputs import cache_sources, cache_target, write_cache, write_outputs
 from sampan.cli.building.view import WAYS, View
 from sampan.cli.command import Call, Command, Failure
@@ -53,6 +54,10 @@ def run(call: Call) -> int:
     contexts = contexts_of(call, options["build-context"])
     if contexts:
         query["contexts"] = json.dumps(contexts)
+    if context is not None:
+        word, wanted = still_wanted(call.engine, context)
+        if word:
+            query["listed"], body = word, context.pieces(wanted)
     response = call.engine.send("POST", "/build", query, data=body)
     view.follow(values(response))
     tell_of_large(call, context)
