@@ -4,7 +4,7 @@ import json
 import tarfile
 from pathlib import Path
 
-from engine import Engine
+from engine import Engine, Result
 from expect import IMAGE
 
 TEXT = (
@@ -92,3 +92,83 @@ def test_the_same_input_gives_the_same_bytes(own_engine: Engine, tmp_path: Path)
     created = own_engine.docker("image", "inspect", "-f", "{{.Created}}", "one").stdout
     assert created.startswith("2020-09-13T12:26:40")
     own_engine.docker("rmi", "-f", "one", "two")
+
+
+def test_what_was_built_is_told_as_buildx_does(own_engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {IMAGE}\nRUN true\n")
+    told = tmp_path / "metadata.json"
+    done = own_engine.sampan(
+        "build", "-q", "-t", "a", "-t", "x.example/b:1", "--metadata-file", str(told), str(tmp_path)
+    )
+    image_id = done.stdout.strip()
+    assert json.loads(told.read_text()) == {
+        "containerimage.config.digest": image_id, "containerimage.digest": image_id,
+        "image.name": "docker.io/library/a:latest,x.example/b:1",
+    }  # fmt: skip
+    own_engine.docker("rmi", "-f", "a", "x.example/b:1")
+
+
+def test_the_files_of_several_platforms(own_engine: Engine, tmp_path: Path) -> None:
+    context, tree, archive = tmp_path / "x", tmp_path / "tree", tmp_path / "out.tar"
+    context.mkdir()
+    deep = "d" * 90 + "/" + "e" * 90
+    (context / deep).mkdir(parents=True)
+    (context / deep / "file").write_text("deep\n")
+    (context / "Dockerfile").write_text(
+        "FROM scratch AS one\nARG TARGETARCH\nCOPY . /all\nCOPY Dockerfile /for-$TARGETARCH\n"
+    )
+    done = own_engine.sampan(
+        "build", "-q", "--platform", "linux/s390x,linux/arm/v7", "-o", f"type=local,dest={tree}",
+        "-o", f"type=tar,dest={archive}", str(context),
+    )  # fmt: skip
+    assert done.code == 0, done.stderr
+    assert sorted(path.name for path in tree.iterdir()) == ["linux_arm_v7", "linux_s390x"]
+    assert (tree / "linux_s390x" / "for-s390x").read_text() == (context / "Dockerfile").read_text()
+    assert (tree / "linux_arm_v7" / "all" / deep / "file").read_text() == "deep\n"
+    with tarfile.open(archive) as tar:
+        names = {each.name: each for each in tar}
+        found = tar.extractfile(f"linux_s390x/all/{deep}/file")
+        assert found is not None and found.read() == b"deep\n"
+        assert names["linux_arm_v7"].isdir() and "linux_arm_v7/for-arm" in names
+    assert own_engine.docker("ps", "-aq").stdout == ""
+    own_engine.docker("image", "prune", "-f")
+
+
+def test_an_image_of_a_layout_is_a_context(own_engine: Engine, tmp_path: Path) -> None:
+    context, layout = tmp_path / "x", tmp_path / "layout"
+    context.mkdir()
+    (context / "Dockerfile").write_text(f"FROM {IMAGE}\nRUN echo of the layout > /told\n")
+    done = own_engine.sampan(
+        "build", "-q", "-t", "made:old", "-o", f"type=oci,dest={tmp_path}/layout.tar", str(context)
+    )
+    assert done.code == 0, done.stderr
+    with tarfile.open(tmp_path / "layout.tar") as tar:
+        tar.extractall(layout)
+    own_engine.docker("rmi", "-f", "made:old")
+    own_engine.sampan("builder", "prune", "-af")
+    before = own_engine.docker("images", "-aq", "--no-trunc").stdout
+    (context / "Dockerfile").write_text("FROM base AS x\nRUN cat /told\nFROM scratch\nCOPY --from=base /told /told\n")
+
+    def build(where: str) -> Result:
+        return own_engine.sampan(
+            "build", "--progress", "plain", "-t", "new", "--build-context", f"base=oci-layout://{where}", str(context)
+        )
+
+    done = build(f"{layout}:old")
+    assert done.code == 0, done.stdout + done.stderr
+    assert own_engine.sampan("build", "-q", "-t", "new", "--build-context", f"base=oci-layout://{layout}", ".").code
+    assert own_engine.docker("rmi", "new").code == 0
+    assert own_engine.docker("images", "-aq", "--no-trunc").stdout == before, "it was there for the build only"
+    for where, sentence in (
+        (f"{layout}:new", "the layout has no image new"),
+        (f"{layout}@sha256:{'0' * 64}", "the layout has no image sha256:000"),
+        (f"{tmp_path}/nowhere", "no such file or directory"),
+    ):
+        failed = build(where)
+        assert failed.code == 1 and sentence in failed.stderr, failed.stderr
+    index = json.loads((layout / "index.json").read_text())
+    digest = index["manifests"][0]["digest"]
+    assert build(f"{layout}@{digest}").code == 0
+    (layout / "blobs" / digest.replace(":", "/")).write_text("{}")
+    assert build(f"{layout}:old").code == 1
+    own_engine.docker("rmi", "new")

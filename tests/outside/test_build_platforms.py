@@ -166,7 +166,7 @@ def test_several_platforms_become_one_index(shared: tuple[Engine, DockerRegistry
         (("--provenance", "true"), "attestations go beside an image"),
         (("--attest", "type=other"), "its type is provenance or sbom"),
         (("--sbom", "generator=x"), "generators are not supported"),
-        (("--platform", PLATFORMS, "-o", str(tmp_path / "tree")), "is of one platform"),
+        (("--platform", PLATFORMS, "-o", f"type=docker,dest={tmp_path}/out"), "is of one platform"),
     ):
         done = engine.sampan("build", *flags, context)
         assert (done.code, sentence in done.stderr) == (1, True), done.stderr

@@ -16,16 +16,12 @@ import tarfile
 import time
 from collections.abc import Container, Iterator
 
+from sampan.client.tar_out import END, data_of, gathered, header, padding
 from sampan.errors import InvalidRequest
 from sampan.wire.context import write_listing
 from sampan.wire.patterns import Ignore, parse_ignore
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 IGNORE_NAME = ".dockerignore"
-PIECE = 256 * 1024
 IGNORE_BYTES_MAX = 1 << 20
 FRESH_NS = 2 * 10**9  # what has changed so lately may change again and have the same times
 LARGE = 100 << 20  # bytes of context from which on the largest paths are named
@@ -68,38 +64,39 @@ class Context:
 
     def pieces(self, wanted: Container[int] | None = None) -> Iterator[bytes]:
         """The tar; only what stands at the `wanted` positions of the listing. Raises InvalidRequest."""
-        sink = _Sink()
-        # tarfile only writes here; nothing is ever extracted with it.
-        with tarfile.TarFile(
-            fileobj=sink, mode="w", format=tarfile.PAX_FORMAT, encoding="utf-8", errors="surrogateescape"
-        ) as tar:
+        return gathered(self._members(wanted))
+
+    def _members(self, wanted: Container[int] | None) -> Iterator[bytes]:
+        # It knows which names are of one file; nothing is ever written or extracted with it.
+        with tarfile.TarFile(fileobj=io.BytesIO(), mode="w") as names:
             for position, (path, relative) in enumerate(self._walk() if self._listed is None else self._listed):
                 if wanted is None or position in wanted:
-                    yield from self._member(tar, sink, path, relative)
-            for name, content in self.extra:
-                member = tarfile.TarInfo(name)
-                member.size, member.mode = len(content), 0o600
-                tar.addfile(member, io.BytesIO(content))
-        yield sink.take()
+                    yield from self._member(names, path, relative)
+        for name, content in self.extra:
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), 0o600
+            yield from (header(member), content, padding(member.size))
+        yield END
 
-    def _member(self, tar: tarfile.TarFile, sink: _Sink, path: str, relative: str) -> Iterator[bytes]:
+    def _member(self, names: tarfile.TarFile, path: str, relative: str) -> Iterator[bytes]:
+        size = 0
         try:
-            member = tar.gettarinfo(path, relative)
+            member = names.gettarinfo(path, relative)
             if member is None:
                 return  # a socket
             _strip(member)
             if not member.isreg():
-                tar.addfile(member)
+                yield header(member)
             else:
                 with open(path, "rb") as file:
-                    member.size = os.fstat(file.fileno()).st_size
-                    tar.addfile(member, _Whole(file, member.size))
+                    size = member.size = os.fstat(file.fileno()).st_size
+                    yield header(member)
+                    yield from data_of(file, size)
+                yield padding(size)
         except OSError as error:
             raise InvalidRequest(f"error checking context: {path}: {(error.strerror or '').lower()}") from None
         first = relative.partition("/")[0]
-        self.sizes[first] = self.sizes.get(first, 0) + (member.size if member.isreg() else 0)
-        if sink.size >= PIECE:
-            yield sink.take()
+        self.sizes[first] = self.sizes.get(first, 0) + size
 
     def _walk(self) -> Iterator[tuple[str, str]]:
         pending = [("", self.root)] if self.root != os.devnull else []
@@ -157,36 +154,3 @@ def _strip(member: tarfile.TarInfo) -> None:
     member.uname = member.gname = ""
     member.mtime = int(member.mtime)
     member.mode = stat.S_IMODE(member.mode)
-
-
-class _Sink(io.BytesIO):
-    """Where tarfile writes; emptied piece by piece."""
-
-    size = 0
-
-    def write(self, data: Any) -> int:
-        self.size += len(data)
-        return super().write(data)
-
-    def take(self) -> bytes:
-        joined = self.getvalue()
-        self.seek(0)
-        self.truncate()
-        self.size = 0
-        return joined
-
-
-class _Whole(io.BytesIO):
-    """A file of exactly so many bytes, whatever happens to it while it is read."""
-
-    def __init__(self, file: io.BufferedReader, size: int) -> None:
-        super().__init__()
-        self._file = file
-        self._left = size
-
-    def read(self, size: int | None = -1) -> bytes:
-        wanted = self._left if size is None or size < 0 else min(self._left, size)
-        data = self._file.read(wanted)
-        data += bytes(wanted - len(data))
-        self._left -= wanted
-        return data

@@ -21,8 +21,8 @@ def attested(call: Call) -> dict[str, str | list[str]]:
     said = _provenance([each for each in given if each["type"] == "provenance"], options["provenance"])
     said |= _sbom([each for each in given if each["type"] == "sbom"], options["sbom"])
     for words in outputs:
-        if several and words["type"] in ("tar", "local", "docker") and words.get("dest"):
-            raise Failure(f"output type={words['type']} is of one platform: several go to type=oci or to a registry")
+        if several and words["type"] == "docker" and words.get("dest"):
+            raise Failure("output type=docker is of one platform: several go to type=oci, local, tar or to a registry")
     goes_out = options["push"] or any(
         words["type"] in ("oci", "registry") or words.get("push") == "true" for words in outputs
     )

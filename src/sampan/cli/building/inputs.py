@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import os
+from contextlib import ExitStack
 
+from sampan.cli.building.layouts import SCHEME, load_layout
 from sampan.cli.command import Call, Failure
 from sampan.cli.values import read_bytes
 from sampan.client.context import Context
 
 SECRET_BYTES_MAX = 500 << 10
+IMAGE = "docker-image://"
 CONTEXT = "input:"  # before the word for a context that was left
 
 
@@ -30,8 +33,11 @@ def secrets_of(texts: list[str]) -> dict[str, str]:
     return found
 
 
-def contexts_of(call: Call, texts: list[str]) -> dict[str, str]:
-    """`NAME=DIRECTORY|URL|docker-image://IMAGE` by name; what is in a directory is sent now. Raises Failure."""
+def contexts_of(call: Call, texts: list[str], held: ExitStack) -> dict[str, str]:
+    """`NAME=DIRECTORY|URL|docker-image://IMAGE|oci-layout://…` by name. Raises Failure, Refused.
+
+    What is in a directory is sent now; an image of a layout is in the engine while `held` is open.
+    """
     found = pairs_of(texts, "build-context")
     directories = [
         name for name, where in found.items() if "://" not in where and not where.startswith(("git@", "github.com/"))
@@ -39,6 +45,9 @@ def contexts_of(call: Call, texts: list[str]) -> dict[str, str]:
     for name in directories:
         if not os.path.isdir(found[name]):
             raise Failure(f"failed to get build context {name}: {found[name]}: no such directory")
+    for name, where in found.items():
+        if where.startswith(SCHEME):
+            found[name] = IMAGE + load_layout(call, where, held)
     for name in directories:
         sent = call.engine.send("POST", "/build/inputs", data=Context(found[name], "").pieces())
         found[name] = CONTEXT + str(json.loads(sent.read())["Id"])

@@ -51,6 +51,7 @@ class View:
     def __init__(self, out: Output, way: str, width: int = 80) -> None:
         self.image_id = ""
         self.parts: list[dict[str, Any]] = []
+        self.images: list[tuple[str, str]] = []  # (platform, image) of each
         self.way = way if way != "auto" else "tty" if out.is_terminal else "plain"
         self._out = out
         self._width = min(width, WIDTH_MAX)
@@ -84,6 +85,7 @@ class View:
         event = message.get("aux") or {}
         if event.get("kind") == "image":
             self.parts.append({"Id": event["image"], "Statements": event["statements"]})
+            self.images.append((str(event["platform"]), str(event["image"])))
         elif "ID" in event:
             self.image_id = str(event["ID"])
         elif message.get("id") == "sampan.build":

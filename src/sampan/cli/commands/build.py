@@ -6,18 +6,21 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 
 from sampan.cli.building.agents import agents_of, speak_for
 from sampan.cli.building.attested import attested
+from sampan.cli.building.caches import cache_sources, cache_target, write_cache
 from sampan.cli.building.inputs import arguments_of, contexts_of, pairs_of, secrets_of, size_of, ulimits_of
 from sampan.cli.building.known import still_wanted
-from sampan.cli.building.outputs import cache_sources, cache_target, write_cache, write_outputs
+from sampan.cli.building.outputs import write_outputs
 from sampan.cli.building.view import WAYS, View
 from sampan.cli.command import Call, Command, Failure
 from sampan.cli.flags import LIST, SWITCH, TEXT, Flag
 from sampan.client.context import LARGE, Context
 from sampan.client.engine import values
 from sampan.client.units import decimal_size
+from sampan.oci.reference import parse_reference
 
 STDIN = 0
 PIECE = 256 * 1024
@@ -51,19 +54,19 @@ def run(call: Call) -> int:
         speak_for(agents, call.engine.beside(), str(query["inputs"]))
     if options["check"] or options["call"] == "check":
         return check(call, query, body)
-    contexts = contexts_of(call, options["build-context"])
-    if contexts:
-        query["contexts"] = json.dumps(contexts)
-    if context is not None:
-        word, wanted = still_wanted(call.engine, context)
-        if word:
-            query["listed"], body = word, context.pieces(wanted)
-    response = call.engine.send("POST", "/build", query, data=body)
-    view.follow(values(response))
+    with ExitStack() as held:
+        contexts = contexts_of(call, options["build-context"], held)
+        if contexts:
+            query["contexts"] = json.dumps(contexts)
+        if context is not None:
+            word, wanted = still_wanted(call.engine, context)
+            if word:
+                query["listed"], body = word, context.pieces(wanted)
+        view.follow(values(call.engine.send("POST", "/build", query, data=body)))
     tell_of_large(call, context)
-    write_outputs(call, view.image_id, options["tag"], view.parts)
+    digest = write_outputs(call, view)
     write_cache(call, cache)
-    finish(call, view)
+    finish(call, view, digest)
     return 0
 
 
@@ -195,8 +198,8 @@ def tell_of_large(call: Call, context: Context | None) -> None:
     call.err.line(f"The context has {decimal_size(context.total)}. Its largest paths: {named}. See .dockerignore.")
 
 
-def finish(call: Call, view: View) -> None:
-    """Say which image it is, to whoever wants to know."""
+def finish(call: Call, view: View, digest: str) -> None:
+    """Say which image it is, to whoever wants to know; `digest` is that in a registry."""
     if call.options["quiet"]:
         call.out.line(view.image_id)
     elif view.way == "tty":
@@ -204,14 +207,21 @@ def finish(call: Call, view: View) -> None:
         call.out.line(f"Built {view.image_id}{names}")
     for flag, content in (
         ("iidfile", view.image_id),
-        (
-            "metadata-file",
-            json.dumps({"containerimage.config.digest": view.image_id, "image.name": call.options["tag"]}),
-        ),
+        ("metadata-file", json.dumps(metadata(call, view, digest), indent=2)),
     ):
         if call.options[flag]:
             with open(call.options[flag], "w", encoding="utf-8") as file:
                 file.write(content)
+
+
+def metadata(call: Call, view: View, digest: str) -> dict[str, str]:
+    """What --metadata-file holds, as buildx has it: without a registry, an image's digest is its ID."""
+    found = {"containerimage.digest": digest or view.image_id}
+    if len(view.images) < 2:
+        found["containerimage.config.digest"] = view.image_id
+    if call.options["tag"]:
+        found["image.name"] = ",".join(str(parse_reference(name).with_default_tag()) for name in call.options["tag"])
+    return dict(sorted(found.items()))
 
 
 COMMAND = Command(
@@ -224,7 +234,7 @@ COMMAND = Command(
         Flag("allow", LIST, "Allow what a Dockerfile may not do by itself (network.host, security.insecure)"),
         Flag("attest", LIST, 'Attestation parameters (format: "type=provenance,mode=max")'),
         Flag("build-arg", LIST, "Set build-time variables"),
-        Flag("build-context", LIST, "Additional build contexts (e.g., name=path, name=docker-image://image)"),
+        Flag("build-context", LIST, "Additional build contexts (name=PATH, URL, docker-image://IMAGE or oci-layout://PATH:TAG)"),
         Flag("cache-from", LIST, "Images to consider as cache sources (also type=local,src=PATH)"),
         Flag("cache-to", LIST, "Where the cache goes (type=inline, type=registry,ref=NAME or type=local,dest=PATH)"),
         Flag("call", TEXT, 'Set method for evaluating build ("check")'),
