@@ -125,10 +125,11 @@ def test_a_repository_is_a_context_or_a_source(
     assert "of main" in said and "755 /c/run" in said and "/etc/passwd" in said and said.endswith("code 0"), said
     assert "ignored" not in said and ".git" not in said.replace("x.git", "").replace(".gitignore", ""), said
     assert "Using cache" in tell(own_engine, f"{url}#main") and "Using cache" in tell(own_engine, f"{url}#{main}")
-    for ref in ("v1", "feature/x"):
+    for ref in ("v1", "feature/x", older[:9]):
         assert "of the branch" in tell(own_engine, "--no-cache", f"{url}#{ref}"), ref
     assert "below" in tell(own_engine, f"{url}#main:dir") and tell(own_engine, f"{url}#:dir/").count("Using cache") == 2
     assert "does not contain ref nowhere" in tell(own_engine, f"{url}#nowhere")
+    assert "does not contain ref 0123456789" in tell(own_engine, f"{url}#0123456789")
 
     (tmp_path / "Dockerfile").write_text(
         f"FROM scratch\nADD --keep-git-dir=true --checksum={main[:12]} {url} /kept\nADD --chown=3:4 {url}#v1:dir /d\n"

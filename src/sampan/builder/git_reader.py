@@ -8,6 +8,7 @@ repository's choice, so nobody follows them.
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -33,6 +34,7 @@ ENTRIES_MAX = 300_000
 PATH_BYTES_MAX = 4096
 CONNECT_SECONDS = 60
 SHA1_DIGITS = 40
+COMMIT = re.compile(r"[0-9a-f]{7,40}")
 REPOSITORY = "repository"
 GIT_DIRECTORY = b".git"
 
@@ -97,20 +99,39 @@ def fetch(repository: "Repo", asked: dict[str, Any]) -> "ObjectID":
             if found:
                 wanted.append(found)
                 return wanted
-        if len(name) == SHA1_DIGITS and all(digit in "0123456789abcdef" for digit in name):
+        if len(name) == SHA1_DIGITS and COMMIT.fullmatch(name):
             wanted.append(ObjectID(name.encode()))
             return wanted
+        if COMMIT.fullmatch(name):
+            return []  # an abbreviation, which the server does not know
         raise Unreadable(f"it does not contain ref {name}" if name else "it is empty")
 
     client, path = client_of(asked)
     client.fetch(path, repository, determine_wants=choose, depth=1)
-    found = wanted[0]
+    found = wanted[0] if wanted else abbreviated(repository, client, path, asked["ref"])
     for _ in range(10):  # a tag may stand for a tag
         thing = repository[found]
         if not isinstance(thing, Tag):
             break
         found = thing.object[1]
     return found
+
+
+def abbreviated(repository: "Repo", client: "GitClient", path: str, short: str) -> "ObjectID":
+    """The commit whose id begins so; to know that, all history has to come. Raises Unreadable."""
+    from dulwich.objects import Commit
+
+    def choose(refs: Any, depth: int | None = None) -> "list[ObjectID]":
+        return list({identity for identity in refs.values() if identity})
+
+    client.fetch(path, repository, determine_wants=choose)
+    known = repository.object_store.iter_prefix(short.encode())
+    commits = [identity for identity in known if isinstance(repository[identity], Commit)]
+    if len(commits) != 1:
+        raise Unreadable(
+            f"{short} stands for {len(commits)} commits" if commits else f"it does not contain ref {short}"
+        )
+    return commits[0]
 
 
 def client_of(asked: dict[str, Any]) -> "tuple[GitClient, str]":

@@ -234,7 +234,11 @@ COMMAND = Command(
         Flag("allow", LIST, "Allow what a Dockerfile may not do by itself (network.host, security.insecure)"),
         Flag("attest", LIST, 'Attestation parameters (format: "type=provenance,mode=max")'),
         Flag("build-arg", LIST, "Set build-time variables"),
-        Flag("build-context", LIST, "Additional build contexts (name=PATH, URL, docker-image://IMAGE or oci-layout://PATH:TAG)"),
+        Flag(
+            "build-context",
+            LIST,
+            "Additional build contexts (name=PATH, URL, docker-image://IMAGE or oci-layout://PATH:TAG)",
+        ),
         Flag("cache-from", LIST, "Images to consider as cache sources (also type=local,src=PATH)"),
         Flag("cache-to", LIST, "Where the cache goes (type=inline, type=registry,ref=NAME or type=local,dest=PATH)"),
         Flag("call", TEXT, 'Set method for evaluating build ("check")'),
