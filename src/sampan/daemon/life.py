@@ -52,6 +52,7 @@ async def _live(config: Config, listeners: Sequence[Listener]) -> None:
     # What has been made so far stays until the end: no need to look through it for garbage again and again.
     gc.collect()
     gc.freeze()
+    gc.enable()
     await parts.zygote
     # Only now: containers inherit their limits from the zygote, which inherited ours.
     _raise_descriptor_limit()

@@ -7,6 +7,7 @@ It listens before the heavy modules are imported: a client that comes in that mo
 of being refused. The daemon's end is nobody else's: containers go on, and the next daemon takes them up.
 """
 
+import gc
 import logging
 import os
 import sys
@@ -67,6 +68,7 @@ def _run(config: Config) -> int:
                 config.hosts, group=config.group, default_path=DEFAULT_SOCKET, has_tls=config.tlsverify
             )
             undo.callback(close_listeners, listeners)
+            gc.disable()  # hundreds of modules come now, and no garbage; `life` turns it on again
             _import_rest()
             from sampan.daemon.life import live
 
