@@ -77,10 +77,16 @@ def repository() -> MemoryRepo:
 
 
 @pytest.fixture
-def url(own_engine: Engine, repository: MemoryRepo) -> Iterator[str]:
+def other() -> MemoryRepo:
+    """Another one, empty too."""
+    return MemoryRepo()
+
+
+@pytest.fixture
+def url(own_engine: Engine, repository: MemoryRepo, other: MemoryRepo) -> Iterator[str]:
     """Where it is served, in the engine's network namespace."""
     QuietHandler.seen.clear()
-    app = make_wsgi_chain(DictBackend({"/x.git": repository}))
+    app = make_wsgi_chain(DictBackend({"/x.git": repository, "/other.git": other}))
     namespace = os.open(f"/proc/{own_engine.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         made = netns.inside(namespace, lambda: make_server("127.0.0.1", 0, app, WSGIServer, QuietHandler))
@@ -98,6 +104,63 @@ def tell(engine: Engine, *words: str) -> str:
     """Everything that a build says."""
     done = engine.sampan("build", "--progress", "plain", *words)
     return f"{done.stdout}{done.stderr}code {done.code}"
+
+
+def modules(**urls: str) -> "tuple[int, bytes]":
+    """A .gitmodules that says where repositories are, by path."""
+    text = "".join(f'[submodule "{path}"]\n\tpath = {path}\n\turl = {url}\n' for path, url in urls.items())
+    return FILE, text.encode()
+
+
+def test_submodules_come_along(own_engine: Engine, repository: MemoryRepo, other: MemoryRepo, url: str) -> None:
+    dockerfile = FILE, f"FROM {IMAGE}\nCOPY . /c\nRUN cd /c && find . -type f | sort && cat one/f\n".encode()
+    # The one that is meant is no branch's newest: then the server gives it away with all history only.
+    meant = commit(other, {b"f": (FILE, b"of the submodule\n"), b"d": {b"g": (PROGRAM, b"g\n")}}, "refs/heads/main")
+    inner = commit(other, {b".gitmodules": modules(deep="../other.git"), b"deep": (SUBMODULE, meant.encode())})
+    newest = Commit.from_string(other[ObjectID(inner.encode())].as_raw_string())
+    newest.parents = [ObjectID(meant.encode())]
+    other.object_store.add_object(newest)
+    other.refs[Ref(b"refs/heads/main")] = newest.id
+    other.refs.set_symbolic_ref(Ref(b"HEAD"), Ref(b"refs/heads/main"))
+    files: Files = {
+        b"Dockerfile": dockerfile, b".gitmodules": modules(one="../other.git", two=url.replace("x.git", "other.git")),
+        b"one": (SUBMODULE, meant.encode()), b"two": (SUBMODULE, newest.id), b"none": (SUBMODULE, b"1" * 40),
+    }  # fmt: skip
+    commit(repository, files, "refs/heads/main")
+    repository.refs.set_symbolic_ref(Ref(b"HEAD"), Ref(b"refs/heads/main"))
+    with_password = url.replace("http://", "http://someone:secret@")
+    said = tell(own_engine, with_password)
+    for line in ("./one/d/g", "./one/f", "./two/.gitmodules", "./two/deep/d/g", "./two/deep/f", "of the submodule"):
+        assert f"{line}\n" in said, said
+    assert "secret" not in said
+    below = f"FROM {IMAGE}\nCOPY . /c\nRUN cd /c && find . -type f | sort\n".encode()
+    inside: Files = {b"Dockerfile": (FILE, below), b"sub": (SUBMODULE, meant.encode())}
+    listed = {"in/sub": "../other.git", "sub": "../nothing.git"}
+    commit(repository, {b"in": inside, b".gitmodules": modules(**listed)}, "refs/heads/below")
+    assert "./Dockerfile\n./sub/d/g\n./sub/f\n" in tell(own_engine, f"{url}#below:in")
+
+
+@pytest.mark.parametrize(
+    ("where", "sentence"),
+    [
+        ("ssh://git@example.com/x", "its submodule sub: the git repository"),
+        ("/etc", "its submodule sub: invalid git URL"),
+        ("file:///etc", "its submodule sub: invalid git URL"),
+        ("--upload-pack=x", "its submodule sub: invalid git URL"),
+        ("../../../x.git", "leads out of its server"),
+        ("../nothing.git", "its submodule sub: there is no repository"),
+        ("./", "its submodule sub: it does not contain ref"),
+    ],
+)
+def test_submodules_that_lead_elsewhere(
+    own_engine: Engine, repository: MemoryRepo, url: str, where: str, sentence: str
+) -> None:
+    files: Files = {b"Dockerfile": (FILE, b"FROM scratch\n"), b".gitmodules": modules(sub=where)}
+    first = commit(repository, files | {b"sub": (SUBMODULE, b"1" * 40)}, "refs/heads/main")
+    commit(repository, files | {b"sub": (SUBMODULE, first.encode())}, "refs/heads/main")
+    repository.refs.set_symbolic_ref(Ref(b"HEAD"), Ref(b"refs/heads/main"))
+    said = tell(own_engine, url)
+    assert "failed to read the git repository" in said and sentence in said and "code 1" in said, said
 
 
 def test_a_repository_is_a_context_or_a_source(

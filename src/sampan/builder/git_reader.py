@@ -2,10 +2,10 @@
 
 Reads what is asked as JSON from its standard input and writes `{"commit": …}` or `{"error": …}` to its standard output.
 The library is a git of its own (dulwich): no git program runs, no configuration of this machine is read, and the files
-go from the repository's objects straight into the tar. Submodules are empty directories: their addresses are the
-repository's choice, so nobody follows them.
+go from the repository's objects straight into the tar, and those of its submodules (`git_modules`) with them.
 """
 
+import itertools
 import json
 import os
 import re
@@ -24,8 +24,10 @@ from sampan.linux.prctl import set_pdeathsig
 
 if TYPE_CHECKING:
     from dulwich.client import GitClient
-    from dulwich.objects import ObjectID
+    from dulwich.objects import Commit, ObjectID
     from dulwich.repo import Repo
+
+    from sampan.builder.git_modules import Modules
 
 MEMORY_BYTES_MAX = 2 << 30
 FILE_BYTES_MAX = 4 << 30
@@ -66,18 +68,19 @@ def main() -> None:
 
 def read(asked: dict[str, Any]) -> str:
     """Fetch and write the tar; the commit. Raises Unreadable, and what dulwich raises."""
-    from dulwich.objects import Commit
     from dulwich.repo import Repo
+
+    from sampan.builder.git_modules import Modules
 
     with Repo.init_bare(REPOSITORY, mkdir=True) as repository:
         commit_id = fetch(repository, asked)
-        commit = repository[commit_id]
-        if not isinstance(commit, Commit):
-            raise Unreadable(f"{asked['ref'] or 'HEAD'} is no commit")
-        tree_id = subtree(repository, commit.tree, asked["directory"])
+        commit = commit_of(repository, commit_id, asked["ref"])
+        directory = asked["directory"]
+        tree_id = subtree(repository, commit.tree, directory)
+        modules = Modules(repository, commit.tree, asked, directory and directory + "/", 0)
         moment = max(0, commit.commit_time) * 10**9
         with open(asked["tar"], "xb") as out:
-            for member, data in members(repository, tree_id, moment):
+            for member, data in members(repository, tree_id, moment, modules, itertools.count(1)):
                 _write(out, member, data)
             if asked["keep_git_dir"] and not asked["directory"]:
                 write_git_directory(out, repository, commit_id, asked["url"], moment)
@@ -85,8 +88,19 @@ def read(asked: dict[str, Any]) -> str:
     return commit_id.decode()
 
 
+def commit_of(repository: "Repo", commit_id: "ObjectID", name: str) -> "Commit":
+    """The commit of that id. Raises Unreadable for anything else."""
+    from dulwich.objects import Commit
+
+    commit = repository[commit_id]
+    if not isinstance(commit, Commit):
+        raise Unreadable(f"{name or 'HEAD'} is no commit")
+    return commit
+
+
 def fetch(repository: "Repo", asked: dict[str, Any]) -> "ObjectID":
     """Fetch the one commit that is asked for, without its history; its id. Raises Unreadable."""
+    from dulwich.errors import GitProtocolError
     from dulwich.objects import ObjectID, Tag
     from dulwich.refs import Ref
 
@@ -107,7 +121,12 @@ def fetch(repository: "Repo", asked: dict[str, Any]) -> "ObjectID":
         raise Unreadable(f"it does not contain ref {name}" if name else "it is empty")
 
     client, path = client_of(asked)
-    client.fetch(path, repository, determine_wants=choose, depth=1)
+    try:
+        client.fetch(path, repository, determine_wants=choose, depth=1)
+    except GitProtocolError:
+        if not (wanted and COMMIT.fullmatch(asked["ref"])):
+            raise
+        wanted.clear()  # a server may give away only what a name leads to
     found = wanted[0] if wanted else abbreviated(repository, client, path, asked["ref"])
     for _ in range(10):  # a tag may stand for a tag
         thing = repository[found]
@@ -163,11 +182,15 @@ def subtree(repository: "Repo", tree_id: "ObjectID", directory: str) -> "ObjectI
     return tree_id
 
 
-def members(repository: "Repo", tree_id: "ObjectID", moment_ns: int) -> Iterator[tuple[Member, bytes]]:
-    """The files of a tree. Raises Unreadable for names that no checkout would have."""
+def members(
+    repository: "Repo", tree_id: "ObjectID", moment_ns: int, modules: "Modules", count: "itertools.count[int]"
+) -> Iterator[tuple[Member, bytes]]:
+    """The files of a tree, of `modules` where another repository stands. `count` is of all files together.
+
+    Raises Unreadable for names that no checkout would have.
+    """
     from dulwich.objects import S_ISGITLINK, Tree
 
-    count = 0
     pending = [(b"", tree_id)]
     while pending:
         above, identity = pending.pop()
@@ -175,14 +198,14 @@ def members(repository: "Repo", tree_id: "ObjectID", moment_ns: int) -> Iterator
         if not isinstance(tree, Tree):
             raise Unreadable("one of its directories is something else")
         for entry in tree.iteritems():
-            count += 1
             name, mode, sha = entry.path, entry.mode, entry.sha
             if name is None or mode is None or sha is None:
                 raise Unreadable("one of its directories is damaged")
             path = above + name
-            _check_name(name, path, count)
+            _check_name(name, path, next(count))
             if S_ISGITLINK(mode):
                 yield _member(path, Kind.DIRECTORY, 0o755, moment_ns), b""
+                yield from modules.members(path, sha, count)
             elif stat.S_ISDIR(mode):
                 yield _member(path, Kind.DIRECTORY, 0o755, moment_ns), b""
                 pending.append((path + b"/", sha))
@@ -263,4 +286,6 @@ def _write(out: IO[bytes], member: Member, data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from sampan.builder import git_reader  # under its own name, which `git_modules` knows it by
+
+    git_reader.main()
