@@ -129,15 +129,16 @@ def test_submodules_come_along(own_engine: Engine, repository: MemoryRepo, other
     commit(repository, files, "refs/heads/main")
     repository.refs.set_symbolic_ref(Ref(b"HEAD"), Ref(b"refs/heads/main"))
     with_password = url.replace("http://", "http://someone:secret@")
-    said = tell(own_engine, with_password)
+    said = tell(own_engine, f"{with_password}?submodules=true")
     for line in ("./one/d/g", "./one/f", "./two/.gitmodules", "./two/deep/d/g", "./two/deep/f", "of the submodule"):
         assert f"{line}\n" in said, said
     assert "secret" not in said
+    assert "./one/d/g" not in tell(own_engine, url), "they are the repository's choice: who wants them says so (E11)"
     below = f"FROM {IMAGE}\nCOPY . /c\nRUN cd /c && find . -type f | sort\n".encode()
     inside: Files = {b"Dockerfile": (FILE, below), b"sub": (SUBMODULE, meant.encode())}
     listed = {"in/sub": "../other.git", "sub": "../nothing.git"}
     commit(repository, {b"in": inside, b".gitmodules": modules(**listed)}, "refs/heads/below")
-    assert "./Dockerfile\n./sub/d/g\n./sub/f\n" in tell(own_engine, f"{url}#below:in")
+    assert "./Dockerfile\n./sub/d/g\n./sub/f\n" in tell(own_engine, f"{url}?submodules=1#below:in")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +160,7 @@ def test_submodules_that_lead_elsewhere(
     first = commit(repository, files | {b"sub": (SUBMODULE, b"1" * 40)}, "refs/heads/main")
     commit(repository, files | {b"sub": (SUBMODULE, first.encode())}, "refs/heads/main")
     repository.refs.set_symbolic_ref(Ref(b"HEAD"), Ref(b"refs/heads/main"))
-    said = tell(own_engine, url)
+    said = tell(own_engine, f"{url}?submodules=true")
     assert "failed to read the git repository" in said and sentence in said and "code 1" in said, said
 
 

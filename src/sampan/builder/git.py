@@ -27,6 +27,7 @@ PROXIES = ("http_proxy", "https_proxy", "no_proxy", "all_proxy")
 KEPT_VARIABLES = ("PATH", "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR", *PROXIES, *(name.upper() for name in PROXIES))
 READER = "sampan.builder.git_reader"
 TAR_NAME = "tree.tar"
+SUBMODULES = "submodules"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class Address:
     password: str = ""
     ref: str = ""
     directory: str = ""
+    submodules: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,10 @@ def is_git(url: str) -> bool:
 
 
 def parse_address(text: str) -> Address:
-    """`URL[#REF[:DIRECTORY]]`. Raises InvalidRequest, NotSupported for ssh."""
+    """`URL[?submodules=true][#REF[:DIRECTORY]]`. Raises InvalidRequest, NotSupported for ssh.
+
+    Docker follows submodules unless told `submodules=false`; here they are asked for (security catalogue E11).
+    """
     text, _, fragment = text.partition("#")
     if text.startswith(("git@", "ssh://")):
         raise NotSupported(f"the git repository {shown(text)} is behind ssh, which is not supported: use https")
@@ -74,10 +79,12 @@ def parse_address(text: str) -> Address:
     if ".." in parts or "\0" in directory:
         raise InvalidRequest(f"invalid directory {directory!r} of a git repository: it leads out of it")
     place = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
-    query = f"?{url.query}" if url.query else ""
+    words = url.query.split("&") if url.query else []
+    query = "&".join(word for word in words if word.partition("=")[0] != SUBMODULES)
     return Address(
-        url=f"{url.scheme}://{place}{url.path}{query}", user=unquote(url.username or ""),
+        url=f"{url.scheme}://{place}{url.path}" + (f"?{query}" if query else ""), user=unquote(url.username or ""),
         password=unquote(url.password or ""), ref=ref, directory="/".join(parts),
+        submodules=any(word in (SUBMODULES, f"{SUBMODULES}=1", f"{SUBMODULES}=true") for word in words),
     )  # fmt: skip
 
 
@@ -87,7 +94,7 @@ async def read_git(text: str, directory: Path, *, keep_git_dir: bool) -> Fetched
     directory.mkdir(0o700)
     asked = {
         "url": address.url, "user": address.user, "password": address.password, "ref": address.ref,
-        "directory": address.directory, "keep_git_dir": keep_git_dir, "tar": TAR_NAME,
+        "directory": address.directory, "submodules": address.submodules, "keep_git_dir": keep_git_dir, "tar": TAR_NAME,
     }  # fmt: skip
     answer = await _run(asked, directory, shown(address.url))
     if "error" in answer:

@@ -1,8 +1,9 @@
 """What is at a path of a git repository that stands for another repository? In the process of `git_reader`.
 
-`git submodule update --init --recursive`, without git: the address in `.gitmodules` is the repository's choice, so it
-may only be one that a Dockerfile could name (http, https, git), a relative one stays on its server, and a password goes
-to the server that it was given for. How many there are, and how deep, is bounded.
+Only if the URL says `?submodules=true`, and then as `git submodule update --init --recursive`, without git: the address
+in `.gitmodules` is the repository's choice, so it may only be one that a Dockerfile could name (http, https, git), a
+relative one stays on its server, and a password goes to the server that it was given for. How many there are, and how
+deep, is bounded.
 """
 
 import itertools
@@ -33,12 +34,12 @@ class Modules:
         self._asked = asked
         self._above = above.encode()
         self._depth = depth
-        self._urls = _listed(repository, tree_id)
+        self._urls = _listed(repository, tree_id) if asked["submodules"] else {}
 
     def members(
         self, path: bytes, commit_id: "ObjectID", count: "itertools.count[int]"
     ) -> Iterator[tuple[Member, bytes]]:
-        """The files of the repository at `path`, which is in all names. Nothing, if nobody says where it is."""
+        """The files of the repository at `path`, which is in all names. Nothing, if nobody says or asks where it is."""
         from dulwich.errors import NotGitRepository
         from dulwich.repo import Repo
 
@@ -50,7 +51,7 @@ class Modules:
             raise Unreadable(
                 f"it has more than {MODULES_MAX} submodules, or more than {DEPTH_MAX} inside of each other"
             )
-        asked = self._address(path, url) | {"ref": commit_id.decode()}
+        asked = self._address(path, url) | {"ref": commit_id.decode(), "submodules": True}
         try:
             with Repo.init_bare(f"{REPOSITORY}-{number}", mkdir=True) as repository:
                 commit = commit_of(repository, fetch(repository, asked), asked["ref"])
