@@ -6,11 +6,12 @@ import os
 import stat
 import tarfile
 
+from sampan.client.tar_pieces import END, data_of, header, padding
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PIECE = 1 << 20
 KINDS = {
     stat.S_IFREG: tarfile.REGTYPE,
     stat.S_IFDIR: tarfile.DIRTYPE,
@@ -30,7 +31,7 @@ def pack(path: str, name: str) -> Iterator[bytes]:
         yield from member(path, name, first_names)
         if os.path.isdir(path) and not os.path.islink(path):
             pending += [(f"{path}/{entry}", f"{name}/{entry}") for entry in sorted(os.listdir(path), reverse=True)]
-    yield bytes(2 * tarfile.BLOCKSIZE)
+    yield END
 
 
 def member(path: str, name: str, first_names: dict[tuple[int, int], str]) -> Iterator[bytes]:
@@ -58,22 +59,10 @@ def member(path: str, name: str, first_names: dict[tuple[int, int], str]) -> Ite
     yield from contents(path, info)
 
 
-def header(info: tarfile.TarInfo) -> bytes:
-    """The header blocks of a member."""
-    return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
-
-
 def contents(path: str, info: tarfile.TarInfo) -> Iterator[bytes]:
     """A file with its header; one that shrinks meanwhile is filled up with zeros."""
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        info.size = os.fstat(fd).st_size
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as file:
+        info.size = os.fstat(file.fileno()).st_size
         yield header(info)
-        missing = info.size
-        while missing:
-            piece = os.read(fd, min(missing, PIECE)) or bytes(min(missing, PIECE))
-            missing -= len(piece)
-            yield piece
-        yield bytes(-info.size % tarfile.BLOCKSIZE)
-    finally:
-        os.close(fd)
+        yield from data_of(file, info.size)
+        yield padding(info.size)

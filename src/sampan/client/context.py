@@ -16,7 +16,7 @@ import tarfile
 import time
 from collections.abc import Container, Iterator
 
-from sampan.client.tar_out import END, data_of, gathered, header, padding
+from sampan.client.tar_pieces import END, data_of, gathered, header, padding
 from sampan.errors import InvalidRequest
 from sampan.wire.context import write_listing
 from sampan.wire.patterns import Ignore, parse_ignore

@@ -16,7 +16,7 @@ from sampan.cli.command import Call, Failure
 from sampan.cli.output import Output
 from sampan.client.engine import named
 from sampan.client.progress import show
-from sampan.client.tar_out import END, data_of, gathered, header, padding
+from sampan.client.tar_pieces import END, data_of, gathered, header, padding
 from sampan.oci.digest import is_digest
 
 TYPE_CHECKING = False

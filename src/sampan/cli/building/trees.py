@@ -6,7 +6,7 @@ import tarfile
 from collections.abc import Iterable, Iterator
 
 from sampan.cli.tar_in import Pieces
-from sampan.client.tar_out import END, PIECE, gathered, header, padding
+from sampan.client.tar_pieces import END, PIECE, gathered, header, padding
 
 
 def joined(trees: Iterable[tuple[str, Iterator[bytes]]]) -> Iterator[bytes]:

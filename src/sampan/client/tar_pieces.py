@@ -1,4 +1,4 @@
-"""How is a tar written while it is sent?
+"""What is a tar made of, while it is sent?
 
 POSIX.1-2001 pax format. Nothing is held but one piece, however large a file is.
 """
