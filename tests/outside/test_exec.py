@@ -1,7 +1,13 @@
 """Does `docker exec` do and say what docker's does?"""
 
-from engine import eventually
-from expect import DETACHED, IMAGE, Docker, says
+import time
+
+import pytest
+
+from engine import Engine, eventually
+from expect import DETACHED, IMAGE, OUTSIDE, Docker, says
+from rawhttp import call, connect
+from sampan.api.hijack import HEAD_SECONDS
 
 
 def test_exec_runs_beside_the_program(docker: Docker, sleeper: str) -> None:
@@ -54,3 +60,24 @@ def test_exec_ends_with_its_container(docker: Docker, sleeper: str) -> None:
 def test_a_thousand_lines_arrive_in_order(docker: Docker, sleeper: str) -> None:
     result = docker("exec", sleeper, "seq", "20000")
     assert result.stdout.split() == [str(number) for number in range(1, 20001)]
+
+
+@pytest.mark.skipif(bool(OUTSIDE), reason="dockerd is slow enough to do without")
+def test_no_program_runs_before_the_head_is_read(engine: Engine, sleeper: str) -> None:
+    """docker-py would lose what comes along with the head."""
+    asked = {"Cmd": ["echo", "said"], "AttachStdout": True}
+    exec_id = call(engine.socket, "POST", f"/containers/{sleeper}/exec", asked).json()["Id"]
+    begin = (
+        f"POST /exec/{exec_id}/start HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n"
+        "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+    )
+    with connect(engine.socket) as client:
+        began = time.monotonic()
+        client.sendall(begin.encode())
+        while time.monotonic() - began < HEAD_SECONDS / 2:
+            state = call(engine.socket, "GET", f"/exec/{exec_id}/json").json()
+            if time.monotonic() - began < HEAD_SECONDS:  # else the machine was busy with something else
+                assert (state["Pid"], state["ExitCode"]) == (0, None), state
+        received = client.recv(4096)
+        assert received.startswith(b"HTTP/1.1 101 ") and received.endswith(b"\r\n\r\n")
+        assert client.recv(4096).endswith(b"said\n")

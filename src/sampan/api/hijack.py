@@ -10,8 +10,8 @@ never calls shutdown(2)), which leaves the duplicate alone. Bytes that the clien
 kept by the connection: they travel along as `initial`.
 
 docker-py reads the head through a buffer and everything after it past that buffer, so what has come along with the
-head is lost. dockerd is slow enough not to notice; here, an exec waits until the head is read (`head_is_read`). An
-attach does not: its client may start the container as soon as it has read the head, and the stream must be there then.
+head is lost. dockerd is slow enough not to notice; here, an exec waits until the head is read (`head_first`). An attach
+does not: its client may start the container as soon as it has read the head, and the stream must be there then.
 
 An encrypted client's socket is a socketpair from the start (see `tls.py`), so nothing here knows of TLS.
 """
@@ -54,8 +54,10 @@ class Hijacked(web.StreamResponse):
         """Nothing: the shim writes, and it decides when to end."""
 
 
-async def take_socket(call: Call, *, terminal: bool) -> tuple[int, bytes]:
+async def take_socket(call: Call, *, terminal: bool, head_first: bool = False) -> tuple[int, bytes]:
     """Answer 101 (200 to a client that did not ask for an upgrade) and take the client's socket.
+
+    `head_first`: when the client has read that answer, or had the time to.
 
     Returns a descriptor that the caller owns and the bytes that the client has already sent behind its request. The
     route must return `Hijacked()` afterwards. Raises InvalidRequest when there is no socket to take.
@@ -68,6 +70,8 @@ async def take_socket(call: Call, *, terminal: bool) -> tuple[int, bytes]:
     transport.pause_reading()
     transport.write(_head(call, terminal=terminal))
     await call.request.writer.drain()
+    if head_first:
+        await head_is_read(shared.fileno())
     return os.dup(shared.fileno()), cast(Connection, call.request.protocol).early
 
 
@@ -81,7 +85,7 @@ async def head_is_read(client: int) -> None:
 
 @asynccontextmanager
 async def hijacked(
-    call: Call, *, terminal: bool, stdin: bool, stdout: bool, stderr: bool, detach_keys: str
+    call: Call, *, terminal: bool, stdin: bool, stdout: bool, stderr: bool, detach_keys: str, head_first: bool = False
 ) -> AsyncIterator[Stream]:
     """Answer, and hand out the client's connection as a `Stream` for the block to give away.
 
@@ -89,7 +93,7 @@ async def hijacked(
     """
     # Only a terminal has keys; without one a stream of bytes is just that. Parsed first, for an error of its own.
     keys = detachkeys.parse(detach_keys) if terminal else b""
-    descriptor, initial = await take_socket(call, terminal=terminal)
+    descriptor, initial = await take_socket(call, terminal=terminal, head_first=head_first)
     with socket.socket(fileno=os.dup(descriptor)) as client:
         try:
             yield Stream(

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from sampan.api import reply
 from sampan.api.call import Call
-from sampan.api.hijack import Hijacked, head_is_read, hijacked
+from sampan.api.hijack import Hijacked, hijacked
 from sampan.errors import InvalidRequest
 from sampan.wire.exec import ExecCreate, ExecStart
 
@@ -32,8 +32,8 @@ async def start(engine: "Engine", call: Call) -> web.StreamResponse:
         return reply.empty(200)
     wishes = {"stdin": process.attach_stdin, "stdout": process.attach_stdout, "stderr": process.attach_stderr}
     # The start says how output is framed, whatever the creation said of a terminal: docker-py leaves `Tty` out here.
-    async with hijacked(call, terminal=body.tty, detach_keys=process.detach_keys, **wishes) as stream:
-        await head_is_read(stream.fd)
+    keys = process.detach_keys
+    async with hijacked(call, terminal=body.tty, detach_keys=keys, head_first=True, **wishes) as stream:
         await engine.containers.exec_start(call.name, streams=[stream], console_size=size)
     return Hijacked()
 
