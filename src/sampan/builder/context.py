@@ -106,7 +106,7 @@ def without_ignored(kept: Kept, dockerfile: str, *, everything: bool = False) ->
             return kept
         ignore = Ignore(parse_ignore(text.decode(errors="replace")))
         paths = _files(tree) if everything else iter([dockerfile, IGNORE_NAME])
-        hidden = {os.fsencode(path) for path in paths if ignore.excludes(path)}
+        hidden = {tree.resolve(os.fsencode(path), follow_last=False)[0] for path in paths if ignore.excludes(path)}
     return replace(kept, hidden=kept.hidden | hidden)
 
 

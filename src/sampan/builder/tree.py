@@ -106,7 +106,7 @@ class _Layer:
 
 
 class Tree:
-    """A stack of layers, read as one tree; `layers` come bottom first. `hidden` paths are as if they were not there."""
+    """A stack of layers, read as one tree; `layers` come bottom first. `hidden` paths, without links, are not there."""
 
     def __init__(self, layers: Sequence[Files], hidden: Iterable[bytes] = ()) -> None:
         self._hidden: set[tuple[int, int, bytes]] = set()
