@@ -6,6 +6,7 @@ import pytest
 
 from engine import Engine, Result, eventually
 from expect import IMAGE, OUTSIDE
+from rawhttp import call
 from sampan.client.context import Context
 
 pytestmark = pytest.mark.skipif(bool(OUTSIDE), reason="our own client and engine do this with each other")
@@ -23,6 +24,7 @@ def build(engine: Engine, context: Path, *flags: str) -> Result:
 
 
 def layers(engine: Engine, name: str) -> str:
+    """The diff IDs of an image."""
     return engine.docker("image", "inspect", "-f", "{{.RootFS.Layers}}", name).stdout
 
 
@@ -72,8 +74,13 @@ def test_it_is_forgotten_with_the_cache_and_with_the_daemon(own_engine: Engine, 
     own_engine.start()
     assert not list(known.iterdir())
     assert build(own_engine, context).stdout.count("Using cache") == 2
+    records = call(own_engine.socket, "GET", "/system/df").json()["BuildCache"]
+    (listed,) = [record for record in records if record["Type"] == "source.local"]
+    assert listed["Size"] > 0
+    assert own_engine.docker("builder", "prune", "-f", "--filter", "until=1h").code == 0
+    assert list(known.iterdir()), "who names what is to go means nothing else"
     pruned = own_engine.docker("builder", "prune", "-f")
-    assert pruned.code == 0 and not list(known.iterdir())
+    assert pruned.code == 0 and listed["ID"] in pruned.stdout and not list(known.iterdir())
     build(own_engine, context)
     build(own_engine, context)
     own_engine.docker("image", "prune", "-f")

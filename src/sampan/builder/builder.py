@@ -10,7 +10,7 @@ from typing import Any
 
 from sampan.builder.build import Build, Services
 from sampan.builder.cache import SCHEMA as CACHE_SCHEMA
-from sampan.builder.cache import Cache, mount_record
+from sampan.builder.cache import Cache, context_record, mount_record
 from sampan.builder.cache_image import export, inline, take_caches
 from sampan.builder.check import check, checks_of
 from sampan.builder.context import Kept, Workspace, read_dockerfile, without_ignored
@@ -237,7 +237,12 @@ class Builder:
     def records(self) -> list[dict[str, Any]]:
         """`BuildCache` of `GET /system/df`."""
         caches = self.services.mount_caches.sizes().items()
-        return [*self.services.cache.records(), *(mount_record(name, size) for name, size in caches)]
+        contexts = self.services.known_contexts.sizes().items()
+        return [
+            *self.services.cache.records(),
+            *(mount_record(name, size) for name, size in caches),
+            *(context_record(key, size) for key, size in contexts),
+        ]
 
     def prune(self, filters: Filters, *, everything: bool, keep_bytes: int = 0) -> dict[str, Any]:
         """`POST /build/prune`. Raises InvalidRequest."""
@@ -245,7 +250,9 @@ class Builder:
         if everything and not filters:
             names, size = self.services.mount_caches.prune()
             keys, freed = [*keys, *names], freed + size
-        freed += self.services.known_contexts.prune()
+        if not filters and not keep_bytes:
+            contexts, size = self.services.known_contexts.prune()
+            keys, freed = [*keys, *contexts], freed + size
         self.services.images.collect(layers, ())
         if self._events:
             self._events.publish("builder", "prune", "", {"reclaimed": str(freed)})

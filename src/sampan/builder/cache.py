@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS build_cache (
 CREATE INDEX IF NOT EXISTS build_cache_by_diff_id ON build_cache (diff_id);
 CREATE INDEX IF NOT EXISTS build_cache_by_use ON build_cache (used_ns);
 """
-REGULAR, MOUNT = "regular", "exec.cachemount"
+REGULAR, MOUNT, CONTEXT = "regular", "exec.cachemount", "source.local"
 FILTERS = ("until", "unused-for", "id", "parent", "type", "description", "inuse", "shared", "private")
 DESCRIPTION_MAX = 512
 
@@ -149,8 +149,17 @@ class Cache:
 
 def mount_record(name: str, size: int) -> dict[str, Any]:
     """The record of a directory of `RUN --mount=type=cache`."""
+    return _record_of(name, MOUNT, "cached mount", size)
+
+
+def context_record(key: str, size: int) -> dict[str, Any]:
+    """The record of a context that is kept to be built from again."""
+    return _record_of(key, CONTEXT, "local source for context", size)
+
+
+def _record_of(name: str, kind: str, description: str, size: int) -> dict[str, Any]:
     return {
-        "ID": name, "Parents": None, "Type": MOUNT, "Description": "cached mount", "InUse": False, "Shared": False,
+        "ID": name, "Parents": None, "Type": kind, "Description": description, "InUse": False, "Shared": False,
         "Size": size, "CreatedAt": rfc3339(0), "LastUsedAt": None, "UsageCount": 0,
     }  # fmt: skip
 

@@ -57,15 +57,14 @@ class Known:
 class Listed:
     """What a client has said that a context holds, until the build comes. `base`: what `wanted` goes on top of.
 
-    `directory` has links to the files of `base`.
+    `directory` has the listing and links to the files of `base`.
     """
 
     key: str
-    listing: bytes
+    directory: str
     wanted: tuple[int, ...] | None = None
     base: Known | None = None
     gone: frozenset[bytes] = frozenset()
-    directory: str = ""
     left: float
 
 
@@ -106,16 +105,16 @@ class KnownContexts:
 
     def _listed(self, key: str, listing: bytes, now: Mapping[bytes, bytes]) -> Listed:
         known, moment = self._known.get(key), time.monotonic()
-        whole = Listed(key=key, listing=listing, left=moment)
-        if known is None or len(known.stack) >= STACK_MAX:
-            return whole
-        before = read_listing((self._root / known.directory / LISTING).read_bytes())
-        wanted = _changed(before, now)
-        gone = _gone(known, before, now, wanted)
-        if len(gone) > GONE_MAX or 2 * len(wanted) > len(now):
-            return whole
-        directory, _ = self._links([Files.of(self._root / known.directory / name) for name in known.stack])
-        return Listed(key=key, listing=listing, wanted=wanted, base=known, gone=gone, directory=directory, left=moment)
+        if known is not None and len(known.stack) < STACK_MAX:
+            before = read_listing((self._root / known.directory / LISTING).read_bytes())
+            wanted = _changed(before, now)
+            gone = _gone(known, before, now, wanted)
+            if len(gone) <= GONE_MAX and 2 * len(wanted) <= len(now):
+                stack = [Files.of(self._root / known.directory / name) for name in known.stack]
+                directory, _ = self._directory(stack, listing)
+                return Listed(key=key, directory=directory, wanted=wanted, base=known, gone=gone, left=moment)
+        directory, _ = self._directory((), listing)
+        return Listed(key=key, directory=directory, left=moment)
 
     def complete(self, word: str, workspace: Workspace, stream: Source) -> Kept:
         """The whole context, from what has come of it and what is here, kept for the next build, too.
@@ -124,48 +123,46 @@ class KnownContexts:
         """
         listed = self._take(word, workspace)
         came = workspace.keep(stream)
+        directory = workspace.path / listed.directory
+        listing = (directory / LISTING).read_bytes()
         if listed.base is None:
             kept = came
         else:
-            gone = listed.gone | _missing(listed, came)
-            below = tuple(Files.of(workspace.path / listed.directory / name) for name in listed.base.stack)
+            gone = listed.gone | _missing(list(read_listing(listing)), listed, came)
+            below = tuple(Files.of(directory / name) for name in listed.base.stack)
             stack = (*below, *came.stack) if listed.wanted else below
             digest = hashlib.sha256(repr((listed.base.digest, came.digest, sorted(gone))).encode()).hexdigest()
             kept = Kept(stack, f"sha256:{digest}", listed.base.size + came.size, gone)
         with self._lock:
-            self._keep(listed, kept)
+            self._keep(listed.key, listing, kept)
         return kept
 
     def _take(self, word: str, workspace: Workspace) -> Listed:
-        """What was listed, for the one build that it was listed for; its links are the workspace's from here on."""
+        """What was listed, for the one build that it was listed for; its directory is the workspace's from here on."""
         with self._lock:
             self._forget_waiting()
             listed = self._waiting.pop(word, None)
             if listed is None:
                 raise NotFound("no such context: a listing is used once, and forgotten after ten minutes")
-            if listed.directory:
-                os.rename(self._root / listed.directory, workspace.path / listed.directory)
+            os.rename(self._root / listed.directory, workspace.path / listed.directory)
         return listed
 
-    def _keep(self, listed: Listed, kept: Kept) -> None:
+    def _keep(self, key: str, listing: bytes, kept: Kept) -> None:
         """Replace what is known under the key. When that fails, the build has all that it needs already."""
-        self._forget(listed.key)
+        self._forget(key)
         if kept.size > self._bytes_max:
             return
         try:
-            directory, stack = self._links(kept.stack)
-            (self._root / directory / LISTING).write_bytes(listed.listing)
+            directory, stack = self._directory(kept.stack, listing)
         except OSError as error:
             log.warning("a build context is not kept error=%s", error)
             return
-        self._known[listed.key] = Known(
-            directory=directory, stack=stack, gone=kept.hidden, digest=kept.digest, size=kept.size
-        )
+        self._known[key] = Known(directory=directory, stack=stack, gone=kept.hidden, digest=kept.digest, size=kept.size)
         while len(self._known) > CONTEXTS_MAX or sum(each.size for each in self._known.values()) > self._bytes_max:
             self._forget(next(iter(self._known)))
 
-    def _links(self, stack: Sequence[Files]) -> tuple[str, tuple[str, ...]]:
-        """A directory with links to these files, and the names in it."""
+    def _directory(self, stack: Sequence[Files], listing: bytes) -> tuple[str, tuple[str, ...]]:
+        """A new directory with the listing and links to these files; its name, and theirs. Raises OSError."""
         directory = secrets.token_hex(16)
         (self._root / directory).mkdir(0o700)
         names = tuple(str(number) for number in range(len(stack)))
@@ -175,30 +172,38 @@ class KnownContexts:
                 made = Files.of(self._root / directory / name)
                 os.link(files.index_file, made.index_file)
                 os.link(files.tar_file, made.tar_file)
+            (self._root / directory / LISTING).write_bytes(listing)
         except OSError:
             remove_tree(directory, dir_fd=self._root_fd)
             raise
         return directory, names
 
-    def _forget(self, key: str) -> int:
+    def _forget(self, key: str) -> None:
         known = self._known.pop(key, None)
-        if known is None:
-            return 0
-        remove_tree(known.directory, dir_fd=self._root_fd)
-        return known.size
+        if known is not None:
+            remove_tree(known.directory, dir_fd=self._root_fd)
 
-    def prune(self) -> int:
-        """Forget every context; the bytes that were freed."""
+    def sizes(self) -> Mapping[str, int]:
+        """The bytes of each context, by its key."""
         with self._lock:
-            return sum(self._forget(key) for key in list(self._known))
+            return {key: known.size for key, known in self._known.items()}
+
+    def prune(self) -> tuple[list[str], int]:
+        """Forget every context; their keys, and the bytes that were freed."""
+        with self._lock:
+            freed = sum(known.size for known in self._known.values())
+            keys = list(self._known)
+            for key in keys:
+                self._forget(key)
+            self._forget_waiting()
+        return keys, freed
 
     def _forget_waiting(self) -> None:
         now = time.monotonic()
         for word, listed in list(self._waiting.items()):
             if now - listed.left > SECONDS:
                 del self._waiting[word]
-                if listed.directory:
-                    remove_tree(listed.directory, dir_fd=self._root_fd)
+                remove_tree(listed.directory, dir_fd=self._root_fd)
 
 
 def _changed(before: Mapping[bytes, bytes], now: Mapping[bytes, bytes]) -> tuple[int, ...]:
@@ -224,8 +229,7 @@ def _gone(
     return (known.gone - coming) | (before.keys() - now.keys())
 
 
-def _missing(listed: Listed, came: Kept) -> set[bytes]:
+def _missing(paths: Sequence[bytes], listed: Listed, came: Kept) -> set[bytes]:
     """What was wanted and did not come: it ceased to be meanwhile, or is a socket."""
-    paths = list(read_listing(listed.listing))
     with came.open() as tree:
         return {paths[position] for position in listed.wanted or () if tree.at(paths[position]) is None}

@@ -208,8 +208,9 @@ def test_bounds(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
         place.known.compare(key, b"")
     monkeypatch.setattr(module, "SECONDS", -1)
     place.known.compare("abc", b"")
-    assert len(list(place.kept.iterdir())) == 1, "what nobody came for is gone"
-    assert place.known.prune() > 0
+    assert len(list(place.kept.iterdir())) == 2, "what nobody came for is gone"
+    sizes = place.known.sizes()
+    assert list(sizes) == [key] and place.known.prune() == ([key], sizes[key])
     assert not list(place.kept.iterdir())
 
 
