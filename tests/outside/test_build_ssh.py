@@ -114,6 +114,26 @@ def test_nothing_else_can_be_done(engine: Engine, base: str, agent: Path, key: P
     assert listed.count("\n") == 1 and Path(f"{key}.pub").read_text().split()[1] in listed
 
 
+def test_root_of_a_remapped_engine_reaches_it(image_tar: Path, agent: Path, key: Path, tmp_path: Path) -> None:
+    remapped = Engine("--userns-remap", "300000-65536")
+    try:
+        remapped.start()
+        made = remapped.sampan("image", "from-host", "-t", "ssh-client", "sh", "ssh-add", "cat")
+        assert made.code == 0, made.stderr
+        (tmp_path / "secret").write_text("words of the secret\n")
+        mounts = "--mount=type=ssh --mount=type=secret,id=s --mount=type=cache,target=/cache"
+        run = f"RUN {mounts} ssh-add -L && cat /run/secrets/s >/cache/kept && cat /cache/kept\n"
+        where = context(tmp_path / "c", f"FROM ssh-client\n{run}", key)
+        given = ("--ssh", f"default={agent}", "--secret", f"id=s,src={tmp_path}/secret")
+        done = remapped.sampan("build", "--progress", "plain", *given, where)
+        assert "words of the secret" in done.stdout, done.stdout + done.stderr
+        assert done.code == 0 and Path(f"{key}.pub").read_text().split()[1] in done.stdout, done.stdout + done.stderr
+        assert (remapped.run_root / "exec" / "secrets").stat().st_mode & 0o777 == 0o700
+    finally:
+        found = remapped.close()
+    assert not found
+
+
 def test_an_agent_that_is_not_there(engine: Engine, base: str, key: Path, tmp_path: Path) -> None:
     without = 'RUN --mount=type=ssh test -z "$SSH_AUTH_SOCK" && echo went-on\n'
     text = f"FROM {base}\n{without}RUN --mount=type=ssh,id=x,required ls\n"
@@ -127,7 +147,12 @@ def test_an_agent_that_is_not_there(engine: Engine, base: str, key: Path, tmp_pa
 def test_mistakes_are_told(engine: Engine, key: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    odd = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed448").Ed448PrivateKey.generate()
+    form = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+    unknown = odd.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
+    (tmp_path / "odd").write_bytes(unknown)
     for flag, sentence in (
+        (f"x={tmp_path}/odd", "it is no RSA, ECDSA or Ed25519 key"),
         ("default", "make sure SSH_AUTH_SOCK is set"),
         ("x=/nowhere", "--ssh x: /nowhere: no such file or directory"),
         (f"x={key}.pub", "it is no private key"),

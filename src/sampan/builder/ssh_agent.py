@@ -78,7 +78,7 @@ class Link:
 @asynccontextmanager
 async def agent_socket(link: Link, agent: str, root: Path, *, mode: int, uid: int, gid: int) -> AsyncIterator[Path]:
     """A socket below the directory `root`, which is made, that speaks for an agent while the block runs."""
-    root.mkdir(mode=0o700, parents=True)
+    root.mkdir(mode=0o700)
     path = root / NAME
     talking: set[asyncio.Task[None]] = set()
 

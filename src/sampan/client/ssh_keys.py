@@ -7,6 +7,7 @@ signatures those of RFC 4253 (RSA), RFC 8332 (RSA with SHA-2), RFC 5656 (ECDSA) 
 from __future__ import annotations
 
 import base64
+import os
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -23,12 +24,12 @@ class Keys:
     """The private keys in some files. Raises InvalidRequest for what is none."""
 
     def __init__(self, paths: Sequence[str]) -> None:
-        self._keys = [(_public(key), path, key) for path in paths for key in [_load(path)]]
+        self._keys = [(*_load(path), path) for path in paths]
 
     def answer(self, message: bytes) -> bytes:
         """The agent's answer to one message: the list of keys, a signature, or a failure."""
         if message[:1] == bytes((REQUEST_IDENTITIES,)):
-            listed = b"".join(_string(blob) + _string(path.encode()) for blob, path, _ in self._keys)
+            listed = b"".join(_string(blob) + _string(os.fsencode(path)) for blob, _, path in self._keys)
             return bytes((IDENTITIES,)) + _LENGTH.pack(len(self._keys)) + listed
         if message[:1] != bytes((SIGN,)):
             return FAILURE
@@ -38,15 +39,17 @@ class Keys:
             (flags,) = _LENGTH.unpack(message[-_LENGTH.size :])
         except (struct.error, StopIteration):
             return FAILURE
-        for blob, _, key in self._keys:
+        for blob, key, _ in self._keys:
             if blob == wanted:
                 return bytes((SIGNED,)) + _string(_signature(key, data, flags))
         return FAILURE
 
 
-def _load(path: str) -> Any:
+def _load(path: str) -> tuple[bytes, Any]:
+    """The public key, as the protocol has it, and the private one."""
     try:
         from cryptography.hazmat.primitives import serialization
+        from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
     except ImportError:
         raise InvalidRequest(
             f"to use the key {path} itself, install cryptography (pip install 'sampan[ssh]'), or add it to an ssh-agent"
@@ -60,7 +63,10 @@ def _load(path: str) -> Any:
     if b"BEGIN OPENSSH PRIVATE KEY" in data:
         load = serialization.load_ssh_private_key
     try:
-        return load(data, password=None)
+        key = load(data, password=None)
+        if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
+            raise InvalidRequest(f"failed to parse ssh key {path}: it is no RSA, ECDSA or Ed25519 key")
+        return _public(key), key
     except (TypeError, ValueError) as error:
         if "password" in str(error).lower() or "encrypted" in str(error).lower():
             raise InvalidRequest(

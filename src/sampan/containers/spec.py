@@ -78,7 +78,7 @@ def build(
             [{"containerID": 0, "hostID": first, "size": count}] for first, count in remap
         )
         own = {*lookups.files, *(point.target for point in points if point.type == "volume")}
-        mounts = [_owned_by_root(mount, linux) if mount["destination"] in own else mount for mount in mounts]
+        mounts = [owned_by_root(mount, linux) if mount["destination"] in own else mount for mount in mounts]
     if propagation:
         linux["rootfsPropagation"] = propagation
     annotations = dict(asked.annotations or {})
@@ -102,12 +102,12 @@ def build(
     return spec
 
 
-def _owned_by_root(mount: dict[str, Any], linux: Mapping[str, Any]) -> dict[str, Any]:
+def owned_by_root(mount: Mapping[str, Any], linux: Mapping[str, Any]) -> dict[str, Any]:
     """A bind of the engine's own, a file that it wrote or a volume, belongs to whom its files say, inside too.
 
     A directory of the host that somebody binds does not: whose files those are is not for us to say.
     """
-    return {**mount, **{name: linux[name] for name in ("uidMappings", "gidMappings")}}
+    return {**mount, **{name: linux[name] for name in ("uidMappings", "gidMappings") if name in linux}}
 
 
 def namespaces(

@@ -132,7 +132,10 @@ class Steps:
             directory.mkdir(mode=0o700, exist_ok=True)
             lookups = lookup.look_up(engine, container, network, options, joined)
             built = spec.build(container, (), options, lookups, host=engine.host, options=engine.options)
-            built["mounts"] += [dict(mount) for mount in more]
+            linux = built["linux"]
+            built["mounts"] += [
+                spec.owned_by_root(mount, linux) if mount["type"] == "bind" else mount for mount in more
+            ]
             rootfs = engine.snapshots.prepare(container.id, container.diff_ids)
             rootfs = replace(rootfs, shared=(*rootfs.shared, *shared))
             handed, given[:] = list(given), []  # from here on the runtime owns the descriptors

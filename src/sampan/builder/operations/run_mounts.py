@@ -110,10 +110,10 @@ async def _mount(
         return _secret(build, mounted, mount, target, held)
     elif mount.kind == SSH:
         mounted.key.append([SSH, mount.id, target])
-        entry = await mount_agent(build, mount, target, held)
-        if entry is None:
+        source = await mount_agent(build, mount, held)
+        if not source:
             return ""
-        mounted.mounts.append(entry)
+        mounted.mounts.append(_entry(target, "bind", source, "bind", *QUIET, "private"))
         if not any(variable.startswith(AUTH_SOCK) for variable in mounted.env):
             mounted.env.append(AUTH_SOCK + target)
     return target

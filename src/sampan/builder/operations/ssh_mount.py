@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Any
 
 from sampan.builder.build import Build
 from sampan.builder.dockerfile.mounts import SSH, RunMount
@@ -30,18 +29,15 @@ def with_targets(mounts: Sequence[RunMount]) -> list[RunMount]:
     ]
 
 
-async def mount_agent(build: Build, mount: RunMount, target: str, held: AsyncExitStack) -> dict[str, Any] | None:
-    """The entry of the spec's mounts while `held` is; None when there is no such agent. Raises InvalidRequest."""
+async def mount_agent(build: Build, mount: RunMount, held: AsyncExitStack) -> str:
+    """The path of a socket that is there while `held` is; "" when there is no such agent. Raises InvalidRequest."""
     agent, link = mount.id or DEFAULT_ID, build.request.agents
     if link is None or agent not in link.agents:
         if mount.required:
             raise InvalidRequest(f'no SSH key "{agent}" forwarded from the client: build with --ssh {agent}')
-        return None
-    root = build.services.secrets_root / secrets.token_hex(16)
-    path = await held.enter_async_context(
-        agent_socket(
-            link, agent, root, mode=MODE if mount.mode is None else mount.mode, uid=mount.uid or 0, gid=mount.gid or 0
-        )
-    )
-    options = ["bind", "nosuid", "nodev", "noexec", "private"]
-    return {"destination": target, "type": "bind", "source": str(path), "options": options}
+        return ""
+    root = build.services.secrets_root
+    root.mkdir(mode=0o700, exist_ok=True)  # parents=True would leave the mode to the umask
+    mode = MODE if mount.mode is None else mount.mode
+    socket = agent_socket(link, agent, root / secrets.token_hex(16), mode=mode, uid=mount.uid or 0, gid=mount.gid or 0)
+    return str(await held.enter_async_context(socket))
