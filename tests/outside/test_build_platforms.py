@@ -101,9 +101,15 @@ def test_several_platforms_become_one_index(shared: tuple[Engine, DockerRegistry
     done = engine.sampan(
         "build", "-q", "--platform", PLATFORMS, "--provenance", "mode=max", "--sbom", "true", "--build-arg", "N=1",
         "--build-arg", "HTTP_PROXY=http://me:hunter2@p",
-        "-o", f"type=oci,dest={archive}", "--push", "-t", app, context,
+        "-o", f"type=oci,dest={archive}", "--push", "-t", app, "--metadata-file", str(tmp_path / "told"), context,
     )  # fmt: skip
     assert done.code == 0, done.stdout + done.stderr
+    told = json.loads((tmp_path / "told").read_text())
+    assert told.keys() == {"containerimage.digest", "image.name"} and told["image.name"] == app
+    index = engine.sampan(
+        "manifest", "inspect", "--insecure", f"{app.rpartition(':')[0]}@{told['containerimage.digest']}"
+    )
+    assert len(json.loads(index.stdout)["manifests"]) == 6, "the digest is that of the index in the registry"
     layout = Layout(archive)
     assert layout.top["manifests"][0]["annotations"]["io.containerd.image.name"] == app
     manifests = layout.index()["manifests"]

@@ -87,7 +87,7 @@ def push(call: Call, names: list[str], parts: Sequence[dict[str, Any]] = ()) -> 
         else:
             response = call.engine.send("POST", named("images", reference.name, "push"), query, fields=fields)
         told = show(response, call.out, quiet=call.options["quiet"])
-        digest = next((each["Digest"] for each in told if "Digest" in each), digest)
+        digest = next((each["Digest"] for each in told if isinstance(each, dict) and "Digest" in each), digest)
     return digest
 
 

@@ -215,10 +215,13 @@ def finish(call: Call, view: View, digest: str) -> None:
 
 
 def metadata(call: Call, view: View, digest: str) -> dict[str, str]:
-    """What --metadata-file holds, as buildx has it: without a registry, an image's digest is its ID."""
-    found = {"containerimage.digest": digest or view.image_id}
+    """What --metadata-file holds, as buildx has it: without a registry, an image's digest is its ID.
+
+    Several platforms have one in a registry only.
+    """
+    found = {"containerimage.digest": digest} if digest else {}
     if len(view.images) < 2:
-        found["containerimage.config.digest"] = view.image_id
+        found = {"containerimage.config.digest": view.image_id, "containerimage.digest": digest or view.image_id}
     if call.options["tag"]:
         found["image.name"] = ",".join(str(parse_reference(name).with_default_tag()) for name in call.options["tag"])
     return dict(sorted(found.items()))
