@@ -164,6 +164,26 @@ def test_submodules_that_lead_elsewhere(
     assert "failed to read the git repository" in said and sentence in said and "code 1" in said, said
 
 
+@pytest.mark.parametrize(("deep", "many", "code"), [(8, 1, 0), (9, 1, 1), (1, 201, 1)])
+def test_submodules_are_bounded(
+    own_engine: Engine, repository: MemoryRepo, other: MemoryRepo, url: str, deep: int, many: int, code: int
+) -> None:
+    inner = commit(other, {b"f": (FILE, b"")}, "refs/heads/0")
+    for number in range(1, deep):
+        below: Files = {b".gitmodules": modules(sub="../other.git"), b"sub": (SUBMODULE, inner.encode())}
+        inner = commit(other, below, f"refs/heads/{number}")
+    paths = [f"m{number}" for number in range(many)]
+    files: Files = {path.encode(): (SUBMODULE, inner.encode()) for path in paths}
+    files |= {
+        b"Dockerfile": (FILE, b"FROM scratch\nCOPY . /\n"),
+        b".gitmodules": modules(**dict.fromkeys(paths, "../other.git")),
+    }
+    commit(repository, files, "refs/heads/main")
+    repository.refs.set_symbolic_ref(Ref(b"HEAD"), Ref(b"refs/heads/main"))
+    said = tell(own_engine, f"{url}?submodules=true")
+    assert said.endswith(f"code {code}") and ("it has more than 200 submodules" in said) == bool(code), said
+
+
 def test_a_repository_is_a_context_or_a_source(
     own_engine: Engine, repository: MemoryRepo, url: str, tmp_path: Path
 ) -> None:

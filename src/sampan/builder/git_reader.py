@@ -99,12 +99,13 @@ def commit_of(repository: "Repo", commit_id: "ObjectID", name: str) -> "Commit":
 
 
 def fetch(repository: "Repo", asked: dict[str, Any]) -> "ObjectID":
-    """Fetch the one commit that is asked for, without its history; its id. Raises Unreadable."""
+    """Fetch the one commit that is asked for, if it can be without its history; its id. Raises Unreadable."""
     from dulwich.errors import GitProtocolError
     from dulwich.objects import ObjectID, Tag
     from dulwich.refs import Ref
 
     wanted: list[ObjectID] = []
+    is_whole = len(asked["ref"]) == SHA1_DIGITS and bool(COMMIT.fullmatch(asked["ref"]))
 
     def choose(refs: Any, depth: int | None = None) -> list[ObjectID]:
         name = asked["ref"]
@@ -113,7 +114,7 @@ def fetch(repository: "Repo", asked: dict[str, Any]) -> "ObjectID":
             if found:
                 wanted.append(found)
                 return wanted
-        if len(name) == SHA1_DIGITS and COMMIT.fullmatch(name):
+        if is_whole:
             wanted.append(ObjectID(name.encode()))
             return wanted
         if COMMIT.fullmatch(name):
@@ -124,10 +125,10 @@ def fetch(repository: "Repo", asked: dict[str, Any]) -> "ObjectID":
     try:
         client.fetch(path, repository, determine_wants=choose, depth=1)
     except GitProtocolError:
-        if not (wanted and COMMIT.fullmatch(asked["ref"])):
+        if not is_whole:
             raise
         wanted.clear()  # a server may give away only what a name leads to
-    found = wanted[0] if wanted else abbreviated(repository, client, path, asked["ref"])
+    found = wanted[0] if wanted else in_history(repository, client, path, asked["ref"])
     for _ in range(10):  # a tag may stand for a tag
         thing = repository[found]
         if not isinstance(thing, Tag):
@@ -136,19 +137,19 @@ def fetch(repository: "Repo", asked: dict[str, Any]) -> "ObjectID":
     return found
 
 
-def abbreviated(repository: "Repo", client: "GitClient", path: str, short: str) -> "ObjectID":
-    """The commit whose id begins so; to know that, all history has to come. Raises Unreadable."""
+def in_history(repository: "Repo", client: "GitClient", path: str, prefix: str) -> "ObjectID":
+    """The commit whose id begins so, of all that the server has names for, which is fetched. Raises Unreadable."""
     from dulwich.objects import Commit
 
     def choose(refs: Any, depth: int | None = None) -> "list[ObjectID]":
         return list({identity for identity in refs.values() if identity})
 
     client.fetch(path, repository, determine_wants=choose)
-    known = repository.object_store.iter_prefix(short.encode())
+    known = repository.object_store.iter_prefix(prefix.encode())
     commits = [identity for identity in known if isinstance(repository[identity], Commit)]
     if len(commits) != 1:
         raise Unreadable(
-            f"{short} stands for {len(commits)} commits" if commits else f"it does not contain ref {short}"
+            f"{prefix} stands for {len(commits)} commits" if commits else f"it does not contain ref {prefix}"
         )
     return commits[0]
 
