@@ -140,7 +140,9 @@ class Rig:
         )
         self.processes[name] = started
         with suppress(OSError):  # it may have ended already
-            self.shims[name] = parent_of(started.pid)
+            parent = parent_of(started.pid)
+            if Path(f"/proc/{parent}/comm").read_text() == "sampan:shim\n":  # else who adopts what a killed shim leaves
+                self.shims[name] = parent
         return started
 
     def spec(self, name: str, process: dict[str, Any], resources: dict[str, Any]) -> dict[str, Any]:
