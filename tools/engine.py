@@ -193,7 +193,7 @@ def ping(socket_path: str) -> bool:
 def leaks(engine: Engine) -> Iterator[str]:
     """What an engine that has no containers and no daemon left behind: processes, mounts, cgroups and directories."""
     for pid in processes(engine):
-        yield f"process {pid}: {_text(f'/proc/{pid}/cmdline').replace(chr(0), ' ')[:120]}"
+        yield f"process {pid}: {text_of(f'/proc/{pid}/cmdline').replace(chr(0), ' ')[:120]}"
     for target in mounts_below(engine):
         yield f"mount {target}"
     for directory in cgroups(engine):
@@ -210,7 +210,7 @@ def processes(engine: Engine) -> list[int]:
     network = None if engine.network is None else os.fstat(engine.network).st_ino
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
-        marks = _text(f"{entry}/cgroup") + _text(f"{entry}/cmdline")
+        marks = text_of(f"{entry}/cgroup") + text_of(f"{entry}/cmdline")
         inside = engine.cgroup_parent in marks or str(engine.run_root) in marks
         if int(entry.name) != os.getpid() and (inside or (network and _network(entry) == network)):
             found.append(int(entry.name))
@@ -226,7 +226,7 @@ def _network(process: Path) -> int:
 
 def mounts_below(engine: Engine) -> list[str]:
     """Mount points of this mount namespace below the engine's roots."""
-    targets = [line.split()[4] for line in _text("/proc/self/mountinfo").splitlines()]
+    targets = [line.split()[4] for line in text_of("/proc/self/mountinfo").splitlines()]
     roots = (str(engine.root), str(engine.run_root))
     return [target for target in targets if target.startswith(roots)]
 
@@ -234,7 +234,7 @@ def mounts_below(engine: Engine) -> list[str]:
 def cgroups(engine: Engine) -> list[Path]:
     """The engine's cgroups in every hierarchy, children before parents."""
     found: list[Path] = []
-    for line in _text("/proc/self/mountinfo").splitlines():
+    for line in text_of("/proc/self/mountinfo").splitlines():
         left, _, right = line.partition(" - ")
         if right.startswith("cgroup"):
             tree = os.walk(left.split()[4] + engine.cgroup_parent, topdown=False)
@@ -252,8 +252,9 @@ def eventually(condition: Callable[[], object], seconds: float = 10) -> bool:
     return True
 
 
-def _text(path: str) -> str:
+def text_of(path: str) -> str:
+    """What a file of /proc says; nothing, if its process has ended."""
     try:
         return Path(path).read_bytes().decode(errors="replace")
     except OSError:
-        return ""  # a process that ended while we looked
+        return ""

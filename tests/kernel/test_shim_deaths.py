@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import text_of
 from kernel.shim_rig import Client, Rig, alive, descriptors, process_of, settled, soon
 from sampan.linux.procfs import start_time
 from sampan.runtime.client import StartFailed, Stdio
@@ -21,7 +22,7 @@ MAX_THREADS = min(32, (os.cpu_count() or 1) + 4)  # of asyncio.to_thread
 
 def zygote(rig: Rig) -> int:
     """The zygote of the rig's runtime: the newest of ours. That of an earlier rig may still be on its way out."""
-    mine = [int(pid) for pid in children(os.getpid()) if Path(f"/proc/{pid}/comm").read_text() == "sampan:zygote\n"]
+    mine = [int(pid) for pid in children(os.getpid()) if text_of(f"/proc/{pid}/comm") == "sampan:zygote\n"]
     return max(mine, key=start_time)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import Client, Engine, Result, eventually, processes
+from engine import Client, Engine, Result, eventually, processes, text_of
 from expect import IMAGE, ONCE, OUTSIDE, Docker, says
 
 SLOW = "sleep 60"
@@ -31,14 +31,7 @@ def begin(engine: Client, directory: Path, text: str, *flags: str) -> "subproces
 
 def sleepers(engine: Engine) -> list[int]:
     """The processes of steps that sleep."""
-    found = []
-    for pid in processes(engine):
-        try:
-            if b"sleep\x0060" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.append(pid)
-        except OSError:
-            pass  # it ended meanwhile
-    return found
+    return [pid for pid in processes(engine) if "sleep\x0060" in text_of(f"/proc/{pid}/cmdline")]
 
 
 def left_over(engine: Engine) -> list[str]:

@@ -332,7 +332,7 @@ def test_a_volume_is_backed_up_and_restored(docker: Docker, engine: Client, name
 
 def test_a_copy_that_is_cut_leaves_nothing(own_engine: Engine) -> None:
     """B15: of a file that was half there, of the process that had the tree mounted, and no lock."""
-    from engine import eventually, processes
+    from engine import eventually, processes, text_of
 
     own_engine.docker("create", "--name", "box", "-v", "vol:/v", IMAGE, "true")
     whole = tar([file("big", bytes(9 << 20))])
@@ -351,7 +351,7 @@ def test_a_copy_that_is_cut_leaves_nothing(own_engine: Engine) -> None:
         assert connection.recv(100).startswith(b"HTTP/1.1 200")
 
     def visitors() -> list[int]:
-        return [pid for pid in processes(own_engine) if b"sampan:visit" in Path(f"/proc/{pid}/comm").read_bytes()]
+        return [pid for pid in processes(own_engine) if "sampan:visit" in text_of(f"/proc/{pid}/comm")]
 
     assert eventually(lambda: not visitors())
     with socket.socket(socket.AF_UNIX) as connection:
