@@ -17,6 +17,7 @@ from sampan.errors import NotFound
 from sampan.layers.header import BadLayer
 from sampan.layers.probe import DIRECTORY, EROFS, probe_backend
 from sampan.layers.store import Layers
+from sampan.unpacking.process import unpack_confined
 from unit.layers.crafted import (
     archive,
     base256,
@@ -32,16 +33,20 @@ from unit.layers.crafted import (
 )
 
 pytestmark = pytest.mark.needs_root
+CONFINED = "confined"
 
 CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")  # cap_net_bind_service=ep
 
 
-@pytest.fixture(params=[EROFS, DIRECTORY])
+@pytest.fixture(params=[EROFS, DIRECTORY, CONFINED])
 def layers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Layers]:
-    """An empty store with each backend."""
+    """An empty store with each backend, unpacking here and as the daemon does."""
     if request.param == EROFS and probe_backend(tmp_path) != EROFS:
         pytest.skip("this kernel cannot mount EROFS from files (Linux 6.12)")
-    store = Layers(tmp_path / "layers", tmp_path / "run", backend=request.param)
+    if request.param == CONFINED:
+        store = Layers(tmp_path / "layers", tmp_path / "run", backend=DIRECTORY, unpacks=unpack_confined)
+    else:
+        store = Layers(tmp_path / "layers", tmp_path / "run", backend=request.param)
     yield store
     for layer in store.diff_ids():
         store.remove(layer)  # some are deeper than the removal of temporary directories can go

@@ -16,17 +16,22 @@ from sampan.layers.probe import DIRECTORY, EROFS, probe_backend
 from sampan.layers.store import Layers
 from sampan.linux.fsmount import fsconfig_create, fsconfig_string, fsmount, fsopen
 from sampan.snapshots.overlay import Overlay
+from sampan.unpacking.process import unpack_confined
 from unit.layers.crafted import archive, directory, file
 
 pytestmark = pytest.mark.needs_root
+CONFINED = "confined"
 
 
-@pytest.fixture(params=[EROFS, DIRECTORY])
+@pytest.fixture(params=[EROFS, DIRECTORY, CONFINED])
 def layers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Layers]:
-    """An empty store with each backend."""
+    """An empty store with each backend, unpacking here and as the daemon does."""
     if request.param == EROFS and probe_backend(tmp_path) != EROFS:
         pytest.skip("this kernel cannot mount EROFS from files (Linux 6.12)")
-    store = Layers(tmp_path / "layers", tmp_path / "run", backend=request.param)
+    if request.param == CONFINED:
+        store = Layers(tmp_path / "layers", tmp_path / "run", backend=DIRECTORY, unpacks=unpack_confined)
+    else:
+        store = Layers(tmp_path / "layers", tmp_path / "run", backend=request.param)
     yield store
     store.close()
 

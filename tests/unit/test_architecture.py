@@ -19,7 +19,7 @@ RANKS = {
     "oci": 1, "wire": 1,
     "linux": 2, "db": 2, "events": 2, "threads": 2,
     "content": 3, "layers": 3, "snapshots": 3, "volumes": 3, "networks": 3, "runtime": 3,
-    "registry": 4,
+    "registry": 4, "unpacking": 4,
     "images": 5,
     "containers": 6, "builder": 6,
     "api": 7,
@@ -38,9 +38,10 @@ TOWER_DOORS = {
 }
 ASYNC_PACKAGES = {"api", "daemon", "events", "threads", "registry", "images", "containers", "builder", "networks"}
 ASYNC_FILES = {"runtime/client.py", "runtime/process.py", "runtime/channel.py"}
-# Another program is started in three places: the daemon by the CLI, the zygote by the engine, hooks of the OCI spec.
+# Another program is started in few places: the daemon by the CLI, the zygote by the engine, hooks of the OCI spec.
 PROCESS_FILES = {
     *("runtime/zygote_process.py", "runtime/hooks.py", "client/start_daemon.py", "cli/start_daemon.py"),
+    "unpacking/process.py",  # the one archive that it unpacks, confined
     "builder/git.py",  # git_reader, our own: it reads a repository, within bounds that end it alone
     "runtime/oci_delete.py",  # another OCI runtime, at the user's request
     "client/credential_helper.py",  # docker's credential helpers, that the user has configured

@@ -16,9 +16,9 @@ from functools import partial
 from pathlib import Path
 
 from sampan.errors import Conflict, NotFound
-from sampan.layers.extract import extract
 from sampan.layers.stream import Source
 from sampan.linux.remove_tree import remove_tree
+from sampan.unpacking.process import extract_confined
 
 PRIVATE_MAX = 64
 NEW, OLD = ".new-", ".old-"
@@ -162,7 +162,7 @@ def _extract(root: int, name: str, source: Source) -> None:
     os.mkdir(name, 0o755, dir_fd=root)
     directory = os.open(name, OPEN_DIRECTORY, dir_fd=root)
     try:
-        extract(source, directory, "/")
+        extract_confined(source, directory, "/")
     finally:
         os.close(directory)
 

@@ -16,7 +16,7 @@ from posixpath import basename, dirname, normpath
 from sampan.containers.engine import Engine
 from sampan.containers.tree import Tree
 from sampan.errors import Forbidden, InvalidRequest, NotFound, NotSupported
-from sampan.layers.extract import Rules, extract
+from sampan.layers.extract import Rules
 from sampan.layers.pack_tree import pack_entry, pack_tree
 from sampan.layers.stream import Source
 from sampan.linux.inside import open_in_root, path_in_root
@@ -25,6 +25,7 @@ from sampan.linux.statfs import fstatfs_type, is_kernels_own
 from sampan.runtime.plan import User
 from sampan.runtime.users import resolve
 from sampan.threads import finished
+from sampan.unpacking.process import extract_confined
 
 OPEN_PATH = os.O_PATH | os.O_CLOEXEC
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -195,7 +196,7 @@ def _write(tree: Tree, path: str, source: Source, keeps_kinds: bool, takes_owner
     finally:
         os.close(directory)
     owner = _owner(tree) if takes_owner else None
-    extract(source, tree.root, asked, Rules(keeps_kinds=keeps_kinds, owner=owner))
+    extract_confined(source, tree.root, asked, Rules(keeps_kinds=keeps_kinds, owner=owner))
 
 
 def _check_writable(tree: Tree, directory: int, path: str) -> None:

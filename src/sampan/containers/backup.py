@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 from sampan.containers.engine import Engine
 from sampan.containers.tree import opened, opened_volume
-from sampan.layers.extract import extract
 from sampan.layers.pack_tree import pack_tree
 from sampan.layers.stream import Source
+from sampan.unpacking.process import extract_confined
 from sampan.volumes.store import Volumes
 
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -44,5 +44,5 @@ def import_volume(volumes: Volumes, name: str, source: Source) -> None:
     Raises Conflict for another volume, BadLayer for what is no tar.
     """
     with volumes.staged(name) as data:
-        extract(source, data, "/")
+        extract_confined(source, data, "/")
     volumes.tell(name, "import", {})

@@ -51,6 +51,7 @@ from sampan.registry.client import Registries
 from sampan.registry.settings import Settings
 from sampan.runtime.client import Runtime
 from sampan.snapshots.overlay import Overlay
+from sampan.unpacking.process import unpack_confined
 from sampan.volumes.store import SCHEMA as VOLUMES_SCHEMA
 from sampan.volumes.store import Volumes
 
@@ -105,7 +106,9 @@ async def assemble(config: Config) -> Assembled:
     database = open_database(config.data_root / "sampan.db", schemas)
     events = Events()
     content = Blobs(config.data_root / "content")
-    layers = Layers(config.data_root / "layers", config.exec_root, backend=config.storage_driver or None)
+    layers = Layers(
+        config.data_root / "layers", config.exec_root, backend=config.storage_driver or None, unpacks=unpack_confined
+    )
     loop = asyncio.get_running_loop()
 
     def unmount(target: str) -> None:

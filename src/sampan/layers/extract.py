@@ -4,7 +4,7 @@ Into a container or a volume, which somebody hostile may change meanwhile. Nothi
 extract into is a descriptor, and so is the root that bounds it. A parent is opened below that directory without
 following a link; if there is one on the way, by the kernel's own walk with the root as its ceiling (openat2(2),
 RESOLVE_IN_ROOT), so that a link of the container's leads where it leads for the container. Files are made anew, never
-opened through a name that was there.
+opened through a name that was there. A device node or a pipe has the mode that it is made with: the umask is to be 0.
 
 What dockerd does: names are cleaned as text and cannot climb, missing parents are made, a hard link's target is taken
 below the directory, something that is there gives way unless both are directories, and whiteouts mean nothing.
@@ -22,6 +22,7 @@ from sampan.layers.compression import Budget, open_decompressed
 from sampan.layers.header import BadLayer
 from sampan.layers.stream import CHUNK_BYTES, Source, Stream
 from sampan.layers.tar import Kind, Member, read_members
+from sampan.linux.chown import chown_entry
 from sampan.linux.inside import mkdirs_in_root, open_in_root
 from sampan.linux.openat2 import Resolve, openat2
 from sampan.linux.remove_tree import remove_tree
@@ -68,7 +69,8 @@ def extract(source: Source, root: int, path: str, rules: Rules = Rules()) -> Non
 
 
 def _explained(error: OSError) -> InvalidRequest | Forbidden | OSError:
-    where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+    # What was done to a descriptor has its number for a name.
+    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
     if error.errno == errno.EROFS:
         return Forbidden(f"{where}mounted volume is marked read-only")
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPERM, errno.EACCES, errno.EBUSY, errno.EXDEV,
@@ -152,12 +154,7 @@ class _Extraction:
             if stat.S_IFMT(os.fstat(entry).st_mode) != KINDS_OF_NODE.get(member.kind, stat.S_IFLNK):
                 raise InvalidRequest(f"{os.fsdecode(path)}: somebody else changes it")
             uid, gid = self._rules.owner or (member.uid, member.gid)
-            # By way of /proc the very thing that was opened, whatever has its name by now; a link has no other way.
-            if member.kind is Kind.SYMLINK:
-                os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
-            else:
-                os.chown(f"/proc/self/fd/{entry}", uid, gid)
-                os.chmod(f"/proc/self/fd/{entry}", member.mode)
+            chown_entry(entry, uid, gid)  # what was looked at, whatever has its name by now
         finally:
             os.close(entry)
         os.utime(name, ns=(member.mtime_ns, member.mtime_ns), dir_fd=parent, follow_symlinks=False)

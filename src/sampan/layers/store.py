@@ -29,9 +29,10 @@ from sampan.layers.compression import Budget
 from sampan.layers.examine import Condition, examine
 from sampan.layers.header import BadLayer
 from sampan.layers.ingest import INDEX_NAME, TAR_NAME, write_layer
+from sampan.layers.opaque import mark_opaque
 from sampan.layers.probe import DIRECTORY, EROFS, probe_backend
 from sampan.layers.stream import CHUNK_BYTES, Source
-from sampan.layers.unpack import Unpacker
+from sampan.layers.unpack import unpack
 from sampan.layers.walk import IMPLIED_ROOT_NUMBER, IndexReader, files_bytes
 from sampan.layers.whiteout import OPAQUE_XATTR
 from sampan.linux.procfs import boot_id
@@ -67,17 +68,21 @@ class LayerRoot:
     is_opaque: bool
 
 
+Unpacks = Callable[[int, int, int, str], None]
+
+
 class Layers:
     """The layers below one data root.
 
     `on_removed` hears where a layer that was just removed may be mounted; whoever mounts sets it. Until it is unmounted
-    its bytes stay on the disk.
+    its bytes stay on the disk. `unpacks` makes the files of a layer where EROFS cannot be mounted.
     """
 
-    def __init__(self, root: Path, run_root: Path, *, backend: str | None = None) -> None:
+    def __init__(self, root: Path, run_root: Path, *, backend: str | None = None, unpacks: Unpacks = unpack) -> None:
         root.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         self._root = root
         self._run_root = run_root
+        self._unpacks = unpacks
         self._root_fd = os.open(root, OPEN_DIRECTORY)
         self._roots: dict[str, LayerRoot] = {}
         self.on_removed: Callable[[str], None] = lambda target: None
@@ -109,7 +114,7 @@ class Layers:
             if expected_diff_id not in (None, diff_id):
                 raise BadLayer(f"layer verification failed: expected diff ID {expected_diff_id}, got {diff_id}")
             if self.backend == DIRECTORY:
-                _unpack(directory)
+                _unpack(directory, self._unpacks)
             if not durable:
                 _mark_unsettled(directory)
             self._publish(name, diff_id, durable=durable)
@@ -293,7 +298,7 @@ class Layers:
         with self._workspace() as (_, directory):
             for name in (TAR_NAME, INDEX_NAME):
                 os.link(f"{layer.name}/{name}", name, src_dir_fd=self._root_fd, dst_dir_fd=directory)
-            _unpack(directory)
+            _unpack(directory, self._unpacks)
             try:
                 os.rename(FS_NAME, f"{layer.name}/{FS_NAME}", src_dir_fd=directory, dst_dir_fd=self._root_fd)
             except OSError:
@@ -352,13 +357,14 @@ def _sync(name: str, directory: int) -> None:
         os.close(descriptor)
 
 
-def _unpack(directory: int) -> None:
+def _unpack(directory: int, unpacks: Unpacks) -> None:
     """Unpack the layer in a workspace into its `fs`, and that to disk."""
     index = os.open(INDEX_NAME, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
     try:
         tar = os.open(TAR_NAME, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
         try:
-            Unpacker(index, tar, dir_fd=directory, name=FS_NAME).unpack()
+            unpacks(index, tar, directory, FS_NAME)
+            mark_opaque(index, directory, FS_NAME)
         finally:
             os.close(tar)
     finally:

@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterator
 
 from sampan.layers.walk import ROOT_NID, IndexReader, Inode
+from sampan.layers.whiteout import OPAQUE_XATTR
 from sampan.linux.openat2 import Resolve, openat2
 from sampan.linux.remove_tree import remove_tree
 
@@ -34,7 +35,15 @@ class _Level:
         self.subdirectories = subdirectories
 
 
-class Unpacker:
+def unpack(index: int, tar: int, directory: int, name: str) -> None:
+    """Make the tree of a layer, from its index and its tar, as the new subdirectory `name`.
+
+    What a failure leaves behind is the caller's to remove.
+    """
+    _Unpacking(index, tar, dir_fd=directory, name=name).run()
+
+
+class _Unpacking:
     """One layer on its way from index and tar to the directory `name` of `dir_fd`, which must not exist."""
 
     def __init__(self, index: int, tar: int, *, dir_fd: int, name: str) -> None:
@@ -44,8 +53,8 @@ class Unpacker:
         self._name = name
         self._root = self._links = -1
 
-    def unpack(self) -> None:
-        """Make the whole tree. What a failure leaves behind is the caller's to remove."""
+    def run(self) -> None:
+        """Make the whole tree."""
         os.mkdir(self._name, 0o700, dir_fd=self._dir_fd)
         os.mkdir(LINKS, 0o700, dir_fd=self._dir_fd)
         try:
@@ -145,6 +154,8 @@ def _dress(descriptor: int, inode: Inode) -> None:
     os.fchown(descriptor, inode.uid, inode.gid)
     os.fchmod(descriptor, stat.S_IMODE(inode.mode))
     for name, value in inode.xattrs.items():
+        if name == OPAQUE_XATTR:
+            continue  # `opaque` sets it
         try:
             os.setxattr(descriptor, name, value)
         except OSError as error:

@@ -7,6 +7,7 @@ OSError with the errno and the paths it was about. In reading order:
     mount       mount(2), umount2(2), pivot_root(2)
     fsmount     fsopen(2), fsconfig(2), fsmount(2), open_tree(2), move_mount(2), mount_setattr(2)
     openat2     openat2(2)
+    chown       fchownat(2) of what cannot be opened
     inside      paths that cannot leave a root directory, on top of openat2
     sched       clone3(2), unshare(2), setns(2)
     pidfd       pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2)
@@ -14,6 +15,7 @@ OSError with the errno and the paths it was about. In reading order:
     capability  capabilities(7), capset(2)
     rlimit      prlimit(2); personality, ioprio, uts, keyctl: what else a process carries
     seccomp     seccomp(2); syscalls: the names and numbers of every architecture
+    landlock    landlock(7): no file but those below one directory
     pty         pty(7)
     socket      unix(7): descriptors and credentials over a socket
     procfs      proc(5)

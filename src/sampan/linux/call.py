@@ -33,6 +33,7 @@ PROTOTYPES: "dict[str, tuple[type[Any], ...]]" = {
     "personality": (c_int, c_ulong),
     "sethostname": (c_int, c_char_p, c_ulong),
     "setdomainname": (c_int, c_char_p, c_ulong),
+    "fchownat": (c_int, c_int, c_char_p, c_uint, c_uint, c_int),
     "fstatfs": (c_int, c_int, c_void_p),
     "syncfs": (c_int, c_int),
     "inotify_init1": (c_int, c_int),
@@ -64,6 +65,9 @@ SYSCALLS: "dict[str, tuple[int, int, tuple[type[Any], ...]]]" = {
     "openat2": (437, 437, (c_int, c_char_p, c_void_p, c_ulong)),
     "pidfd_getfd": (438, 438, (c_int, c_int, c_uint)),
     "mount_setattr": (442, 442, (c_int, c_char_p, c_uint, c_void_p, c_ulong)),
+    "landlock_create_ruleset": (444, 444, (c_void_p, c_ulong, c_uint)),
+    "landlock_add_rule": (445, 445, (c_int, c_uint, c_void_p, c_uint)),
+    "landlock_restrict_self": (446, 446, (c_int, c_uint)),
     # Called by sched.py alone, which must not let go of the interpreter lock meanwhile.
     "clone": (56, 220, (c_ulong, c_void_p, c_void_p, c_void_p, c_void_p)),
     "clone3": (435, 435, (c_void_p, c_ulong)),

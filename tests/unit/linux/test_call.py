@@ -23,6 +23,7 @@ from sampan.linux import (
     inotify,
     ioprio,
     keyctl,
+    landlock,
     memfd,
     mount,
     netdevice,
@@ -57,6 +58,7 @@ HEADERS = """
 #include <linux/inotify.h>
 #include <linux/ioprio.h>
 #include <linux/keyctl.h>
+#include <linux/landlock.h>
 #include <linux/magic.h>
 #include <linux/memfd.h>
 #include <linux/mount.h>
@@ -79,6 +81,7 @@ STRUCTURES: dict[str, type[ctypes.Structure]] = {
     "struct __user_cap_header_struct": capability.CapHeader,
     "struct __user_cap_data_struct": capability.CapData,
     "struct rlimit64_of_the_kernel": rlimit.RLimit64,
+    "struct landlock_path_beneath_attr": landlock.PathBeneathAttr,
 }
 
 # Where the members of union bpf_attr are, by what struct.Struct would put before them.
@@ -152,6 +155,9 @@ def macros() -> dict[str, int]:
         **members("CLONE_", sched.CloneFlag),
         **members("CLOSE_RANGE_", close_range.CloseRange),
         **members("IN_", inotify.Mask),
+        **members("LANDLOCK_ACCESS_FS_", landlock.Access),
+        **members("LANDLOCK_ACCESS_NET_", landlock.Net),
+        **members("LANDLOCK_SCOPE_", landlock.Scope),
         **found,
         **{name: bit for bit, name in enumerate(capability.CAPABILITIES)},
         **rlimit.RLIMITS,
@@ -227,7 +233,9 @@ def test_constants_are_those_of_the_headers(in_c: dict[str, int]) -> None:
 def test_nearly_all_constants_are_in_the_headers(in_c: dict[str, int]) -> None:
     unknown = {name for name in macros() if name not in in_c}
     # Either newer than the headers may be, or in no header at all.
-    assert unknown <= {"MFD_EXEC", "MOVE_MOUNT_BENEATH", "MOVE_MOUNT_SET_GROUP", "CAP_CHECKPOINT_RESTORE"}
+    new = {"MFD_EXEC", "MOVE_MOUNT_BENEATH", "MOVE_MOUNT_SET_GROUP", "CAP_CHECKPOINT_RESTORE"}
+    new |= {"LANDLOCK_ACCESS_FS_TRUNCATE", "LANDLOCK_ACCESS_FS_IOCTL_DEV"}
+    assert {name for name in unknown if not name.startswith(("LANDLOCK_ACCESS_NET_", "LANDLOCK_SCOPE_"))} <= new
 
 
 def test_structures_are_those_of_the_headers(in_c: dict[str, int]) -> None:
