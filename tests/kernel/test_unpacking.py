@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -185,12 +186,11 @@ def forks(name: str = "sampan:unpack", of: "list[int] | None" = None) -> list[in
     """The processes that unpack: forks of the unpacker, which is a child of this one."""
     parents = of if of is not None else forks("sampan:unpacker", [os.getpid()])
     found = []
-    for parent in parents:
-        for task in os.listdir(f"/proc/{parent}/task"):
-            for pid in Path("/proc", str(parent), "task", task, "children").read_text().split():
-                status = Path("/proc", pid, "status").read_text()
-                if f"Name:\t{name}\n" in status and "State:\tZ" not in status:
-                    found.append(int(pid))
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            status = dict(line.split(":\t", 1) for line in Path("/proc", pid, "status").read_text().splitlines())
+            if status["Name"] == name and int(status["PPid"]) in parents and status["State"][0] != "Z":
+                found.append(int(pid))
     return found
 
 
