@@ -19,6 +19,8 @@ FDS_MAX = 253  # SCM_MAX_FD: more in one message is EINVAL
 SIOCOUTQ = 0x5411  # linux/sockios.h: it is TIOCOUTQ of asm-generic/ioctls.h
 
 _INT = struct.Struct("i")
+# Plain numbers: an operation on members of an enum costs a fresh fork some 20 pages of its own (packing.py).
+_CLOSE_ON_EXEC, _CUT_OFF = int(socket.MSG_CMSG_CLOEXEC), int(socket.MSG_CTRUNC)
 _UCRED = struct.Struct("iII")  # struct ucred: pid, uid, gid
 
 
@@ -38,13 +40,13 @@ def receive_with_fds(sock: socket.socket, max_bytes: int, max_fds: int) -> tuple
     More descriptors than `max_fds` is EMSGSIZE, and none of them stays open. (b"", []) at the end of the stream.
     """
     room = socket.CMSG_SPACE(max_fds * 4) if max_fds else 0
-    data, messages, flags, _ = sock.recvmsg(max_bytes, room, socket.MSG_CMSG_CLOEXEC)
+    data, messages, flags, _ = sock.recvmsg(max_bytes, room, _CLOSE_ON_EXEC)
     fds = array.array("i")
     for level, kind, content in messages:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(content[: len(content) - len(content) % fds.itemsize])
     # CMSG_SPACE rounds up to 8, so that one more than asked for may fit.
-    if flags & socket.MSG_CTRUNC or len(fds) > max_fds:
+    if flags & _CUT_OFF or len(fds) > max_fds:
         for fd in fds:
             os.close(fd)
         raise OSError(errno.EMSGSIZE, "more descriptors than expected came with a message")

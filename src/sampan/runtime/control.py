@@ -18,6 +18,7 @@ from sampan.runtime.reactor import READ, WRITE, Reactor
 OUT_LIMIT = 1 << 20
 RECEIVE = 64 << 10
 MAX_FDS = 32
+NO_WAIT = int(socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
 class Answer(Protocol):
@@ -85,7 +86,7 @@ class Connection:
             return self.close()
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
         try:
-            sent = self._sock.sendmsg([data], rights, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            sent = self._sock.sendmsg([data], rights, NO_WAIT)
         except OSError:
             return self.close()
         self._out = data[sent:]
@@ -93,7 +94,7 @@ class Connection:
 
     def _flush(self) -> None:
         try:
-            sent = self._sock.send(self._out, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL) if self._out else 0
+            sent = self._sock.send(self._out, NO_WAIT) if self._out else 0
         except BlockingIOError:
             sent = 0
         except OSError:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import NoReturn
 
+from sampan.linux.pidfd import pidfd_open
 from sampan.linux.poll import readable
 from sampan.linux.sched import CloneFlag, clone3
 from sampan.runtime.cgroup import Cgroup
@@ -24,6 +25,9 @@ from sampan.runtime.streams import LogOptions, Stdio
 
 NOWHERE = "/sampan-rehearsal"  # a cgroup that is never made
 END_SECONDS = 1.0
+# Made once, in the zygote: whatever only a rehearsal does, a shim would keep the pages of.
+ORDER = {"cgroup": NOWHERE, "own_pids": True, "poststop": False, "stdio": asdict(Stdio())}
+LOG = asdict(LogOptions())
 
 
 class Nobody(OwnDriver):
@@ -52,7 +56,8 @@ def ended() -> Launched:
     if pid == 0:
         os._exit(0)
     readable(pidfd, END_SECONDS)
-    return Launched(pid=pid, pidfd=pidfd)
+    os.close(pidfd)
+    return Launched(pid=pid, pidfd=pidfd_open(pid))  # opened as that of a real one is
 
 
 def keep(nobody: Launched) -> None:
@@ -60,9 +65,7 @@ def keep(nobody: Launched) -> None:
     directory = scratch()
     engine, ours = socket.socketpair()
     with engine:
-        log = LogOptions(directory=f"/proc/self/fd/{directory}")
-        said = {"cgroup": NOWHERE, "own_pids": True, "poststop": False}
-        send(engine, {**said, "stdio": asdict(Stdio()), "log": asdict(log)})
+        send(engine, {**ORDER, "log": {**LOG, "directory": f"/proc/self/fd/{directory}"}})
         send_body(engine, b"{}")
         received = receive(ours)
         assert received is not None

@@ -22,7 +22,7 @@ from sampan.linux.mount import MountFlag, UmountFlag, mount, umount2
 from sampan.linux.poll import readable
 from sampan.linux.prctl import set_dumpable, set_name
 from sampan.linux.sched import CloneFlag, clone3, unshare
-from sampan.runtime import credentials, rehearsal, shim, shim_rehearsal
+from sampan.runtime import credentials, packing, rehearsal, shim, shim_rehearsal
 from sampan.runtime.protocol import BrokenMessage, Message, close_all, receive, send
 from sampan.runtime.steps import sentence
 
@@ -36,6 +36,7 @@ def main(fd: int) -> NoReturn:
     engine = socket.socket(fileno=fd)
     mounted: set[str] = set()
     gc.collect()
+    _filling = packing.close_gaps()  # kept for good, by a function that never returns
     # What is here now is never looked at again by a collection, so a child's copy-on-write pages stay shared.
     gc.freeze()
     gc.disable()
@@ -90,14 +91,22 @@ def harden(fd: int) -> None:
     unshare(CloneFlag.NEWNS)
     mount("", "/", "", MountFlag.SLAVE | MountFlag.REC)
     os.umask(0o022)
+    gc.collect()
+    before = packing.close_gaps()
+    packing.gather(_rehearse)
+    del before
     for _ in range(REHEARSALS):
-        rehearsal.rehearse()
-        shim_rehearsal.rehearse()
+        _rehearse()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # shims are reaped by the kernel; they report their ends themselves
     # Python imports lazily; inside a container that would run the image's files (CVE-2019-14271).
     sys.path.clear()
     sys.meta_path.clear()
     sys.path_importer_cache.clear()
+
+
+def _rehearse() -> None:
+    rehearsal.rehearse()
+    shim_rehearsal.rehearse()
 
 
 def _start(message: Message, fds: list[int], engine: socket.socket, spare: socket.socket, mounted: set[str]) -> None:
