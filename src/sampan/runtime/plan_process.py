@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sampan.errors import InvalidRequest
-from sampan.linux.capability import mask
+from sampan.linux.capability import CAPABILITIES, mask
 from sampan.linux.rlimit import RLIMITS
 from sampan.runtime.plan import Capabilities, ProcessPlan, User
 
@@ -79,8 +79,8 @@ def _umask(user: Mapping[str, Any]) -> int:
 
 def _capabilities(sets: Mapping[str, Sequence[str]] | None) -> Capabilities:
     def of(name: str) -> int:
-        # An unknown name is skipped, as OCI demands ("runtimes SHOULD log a warning", config.md).
-        return mask(tuple((sets or {}).get(name) or ()))
+        # An unknown name is skipped, as OCI demands; who reads a bundle warns of it (config.md "Linux Process").
+        return mask(known for known in (sets or {}).get(name) or () if known in CAPABILITIES)
 
     return Capabilities(
         bounding=of("bounding"),

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from sampan.cli.flags import NUMBER, SWITCH, TEXT, Flag
 from sampan.cli.runtime import console, fifo
-from sampan.cli.runtime.bundle import plan_bundle, read_bundle
+from sampan.cli.runtime.bundle import plan_bundle, read_bundle, unknown_capabilities
 from sampan.cli.runtime.call import Call
 from sampan.cli.runtime.record import Container, Record, check_id, write_whole
 from sampan.cli.runtime.sealed import harden
@@ -42,6 +42,8 @@ def bring_up(call: Call, *, detached: bool) -> tuple[Container, Launched]:
     bundle, spec = read_bundle(options["bundle"])
     check_id(call.arguments[0])
     plan = plan_bundle(call.arguments[0], bundle, spec, no_pivot=options["no-pivot"])
+    if unknown := unknown_capabilities(spec["process"]):
+        call.report.warning(f"ignoring unknown or unavailable capabilities: [{' '.join(unknown)}]")
     preserve, plan = with_descriptors(plan, options["preserve-fds"])
     if options["no-new-keyring"]:
         plan = replace(plan, new_keyring=False)

@@ -9,6 +9,7 @@ from typing import Any
 
 from sampan.cli.runtime import shape
 from sampan.errors import InvalidRequest, NotFound, NotSupported
+from sampan.linux.capability import CAPABILITIES
 from sampan.linux.cgroupfs import hierarchies
 from sampan.oci.strict import decode
 from sampan.runtime.plan import ContainerPlan, ProcessPlan
@@ -78,6 +79,12 @@ def plan_bundle(container_id: str, bundle: str, spec: dict[str, Any], *, no_pivo
     # runc makes a working directory that is missing, and so must whoever takes its place.
     process = replace(plan.process, workdir_create=True)
     return replace(plan, process=process, rootfs_path=root_of(bundle, spec), no_pivot=no_pivot)
+
+
+def unknown_capabilities(process: dict[str, Any]) -> list[str]:
+    """The capabilities of a spec's process that no kernel of ours has, and that it does without."""
+    sets: dict[str, list[str]] = process.get("capabilities") or {}
+    return sorted({name for names in sets.values() for name in names or ()} - set(CAPABILITIES))
 
 
 def plan_joining(process: dict[str, Any], plan: ContainerPlan) -> ProcessPlan:
