@@ -134,6 +134,26 @@ def test_a_seccomp_profile_is_in_force(bundle: Bundle, no_new_privileges: bool) 
     assert "No space left" in bundle.sampan("exec", "box", "mkdir", "/tmp/x").err
 
 
+def test_a_seccomp_profile_may_be_older_than_what_the_runtime_calls(bundle: Bundle) -> None:
+    """Without no_new_privs the filter is there before the program is looked up and the descriptors are closed."""
+    bundle.spec["process"]["noNewPrivileges"] = False
+    bundle.spec["linux"]["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["faccessat2", "close_range", "openat2"], "action": "SCMP_ACT_ERRNO"}],
+    }
+    assert bundle.shell("echo well") == "well"
+    bundle.create("sleep", "1000")
+    assert bundle.sampan("exec", "box", "echo", "well").out == "well\n"
+
+
+def test_a_capability_that_nobody_knows_is_left_out_with_a_warning(bundle: Bundle) -> None:
+    for names in bundle.spec["process"]["capabilities"].values():
+        names.append("CAP_OF_TOMORROW")
+    said = bundle.run("echo", "well")
+    assert said.out == "well\n"
+    assert "ignoring unknown or unavailable capabilities: [CAP_OF_TOMORROW]" in said.err
+
+
 def test_a_working_directory_is_made(bundle: Bundle) -> None:
     bundle.spec["process"]["cwd"] = "/home/new/one"
     assert bundle.shell("pwd") == "/home/new/one"

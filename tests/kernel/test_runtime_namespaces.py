@@ -139,3 +139,12 @@ def test_a_shared_mount_of_the_host_is_not_reached(bundle: Bundle) -> None:
         bundle.spec["linux"]["rootfsPropagation"] = word
         assert bundle.shell("cut -d ' ' -f 5 /proc/self/mountinfo | grep -c '^/$'") == "1"
     assert mountinfo() == before
+
+
+@pytest.mark.parametrize(("word", "said"), [("shared", "shared:"), ("unbindable", "unbindable"), ("private", "- ")])
+def test_a_root_has_the_propagation_of_the_spec(bundle: Bundle, word: str, said: str) -> None:
+    before = mountinfo()
+    bundle.spec["linux"]["rootfsPropagation"] = word
+    fields = bundle.shell("awk '$5 == \"/\"' /proc/self/mountinfo").split(" ", 6)[6]
+    assert fields.startswith(said), fields
+    assert mountinfo() == before

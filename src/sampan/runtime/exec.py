@@ -99,6 +99,7 @@ def _join(plan: ContainerPlan, given: init.Inherited) -> None:
             send(channel, {"terminal": True}, [master])
             os.close(master)
             terminal.take(slave)
+        init.keep_only(given)
         environment = init.prepare_process(plan.process, root, given.stdio)
     init.finish(plan, given, environment)
 

@@ -129,9 +129,11 @@ def arrive(plan: ContainerPlan, given: Inherited, site: Site) -> NoReturn:
 def take_over(plan: ContainerPlan, given: Inherited, root: int) -> NoReturn:
     """Steps 4 to 6."""
     channel = given.channel
+    keep_only(given)
     with step(channel, "4 make it the root"):
         if plan.new_namespaces & CloneFlag.NEWNS:
             rootfs.enter(root, no_pivot=plan.no_pivot)
+            rootfs.share(plan.rootfs_propagation)
             if plan.rootfs_readonly:
                 rootfs.make_read_only()
     with step(channel, "5 limits, identity, capabilities"):
@@ -243,6 +245,16 @@ def build_late(plan: ContainerPlan, given: Inherited, site: Site) -> None:
     rootfs.close_for_writing(plan.mounts, root)
 
 
+def keep_only(given: Inherited) -> None:
+    """Let everything but stdio end with execve; the channel among them, which tells the parent (A03, P4).
+
+    Before a filter is loaded, for close_range(2) is younger than many; what is opened later is close-on-exec anyway.
+    """
+    close_range(3 + given.preserve, flags=CloseRange.CLOEXEC)
+    for fd in range(3, 3 + given.preserve):
+        os.set_inheritable(fd, True)
+
+
 def prepare_process(process: ProcessPlan, root: int, streams: Sequence[int] = ()) -> dict[str, str]:
     """Everything about the process itself, up to its last right but one; its environment.
 
@@ -295,16 +307,12 @@ def enter_directory(path: str) -> None:
 
 
 def finish(plan: ContainerPlan, given: Inherited, environment: dict[str, str]) -> NoReturn:
-    """The last two steps, shared with exec: wire the streams, close what is not the program's, execute."""
+    """The last two steps, shared with exec: wire the streams, execute."""
     channel, process = given.channel, plan.process
     with step(channel, "5 streams"):
         for number, fd in enumerate(given.stdio):
             os.dup2(fd, number)
         path = look_up(process.argv[0], environment.get("PATH", ""))
-        # Everything but stdio ends with execve; the channel among them, which tells the parent (A03, P4).
-        close_range(3 + given.preserve, flags=CloseRange.CLOEXEC)
-        for fd in range(3, 3 + given.preserve):
-            os.set_inheritable(fd, True)
         if given.hold:
             given.hold(channel)
         # Only now is it being started (runtime.md "Lifecycle", step 8).

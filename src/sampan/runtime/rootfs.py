@@ -62,19 +62,30 @@ def attach_root(plan: ContainerPlan, overlay: int, place: int = -1) -> int:
 
     `place`: where, if who calls may not look it up any more.
     """
-    # First of all cut the way back: what is mounted from here on must not appear on the host (A42).
-    mount("", "/", "", MountFlag(plan.rootfs_propagation or MountFlag.SLAVE | MountFlag.REC))
+    # First of all cut the way back: what is mounted from here on must not appear on the host (A42). What is unbindable
+    # could not be cloned either, so that comes when all is done.
+    wanted = MountFlag(plan.rootfs_propagation or MountFlag.SLAVE | MountFlag.REC)
+    mount("", "/", "", MountFlag.PRIVATE | MountFlag.REC if wanted & MountFlag.UNBINDABLE else wanted)
     root = overlay
     if root < 0:
         # pivot_root(2) wants a mount point; a clone of the tree onto itself is one, with what is mounted below it.
         root = open_tree(AT_FDCWD, plan.rootfs_path, OpenTree.CLONE | OpenTree.CLOEXEC | OpenTree.AT_RECURSIVE)
     if place < 0:
         place = os.open(plan.rootfs_path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    if wanted & MountFlag.SHARED:
+        _make_private_around(place)
     move_mount(root, "", place, "")
     os.close(place)
-    # pivot_root(2) refuses a root whose parent mount is shared.
     mount_setattr(root, "", AT_EMPTY_PATH, propagation=int(MountFlag.PRIVATE))
     return root
+
+
+def _make_private_around(place: int) -> None:
+    """The mount that `place` lies in: pivot_root(2) refuses a root below a shared one, and the host would see it."""
+    with open(f"/proc/self/fdinfo/{place}") as fields:
+        number = next(int(line.split()[1]) for line in fields if line.startswith("mnt_id:"))
+    around = next(found.target for found in mountinfo() if found.mount_id == number)
+    mount("", around, "", MountFlag.PRIVATE)
 
 
 def split(mounts: Sequence[MountPlan]) -> tuple[tuple[MountPlan, ...], tuple[MountPlan, ...]]:
@@ -334,6 +345,13 @@ def _take_off_whole(root: int) -> None:
         except OSError:
             # Locked to what it lies on (mount_namespaces(7)): then it is covered by what reveals nothing.
             mount("tmpfs", target, "tmpfs", MountFlag.RDONLY)
+
+
+def share(propagation: int) -> None:
+    """Give the root, now at its place, the propagation that had to wait: shared with nobody yet, or unbindable."""
+    late = propagation & (MountFlag.SHARED | MountFlag.UNBINDABLE)
+    if late:
+        mount_setattr(AT_FDCWD, "/", 0, propagation=late)
 
 
 def make_read_only() -> None:
