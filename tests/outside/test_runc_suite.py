@@ -15,10 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from debian_source import CACHE, Debian
 from expect import OUTSIDE
 
-CACHE = Path(__file__).resolve().parents[2] / ".cache" / "runc"
-KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 EXPECTED = tomllib.loads(Path(__file__).with_name("runc_expected.toml").read_text())
 # Without checkpoint, events, cgroup v2 and what asks for a network; debug, help and version want to read "runc".
 FILES = [
@@ -40,7 +39,6 @@ FILES = [
     "userns",
 ]
 PROGRAMS = ("bats", "jq", "gawk", "script", "cc")
-SOURCES = f"Types: deb-src\nURIs: http://deb.debian.org/debian\nSuites: bookworm\nComponents: main\nSigned-By: {KEYS}\n"
 RUNTIME = f'#!/bin/sh\nexec {sys.executable} -m sampan runtime "$@"\n'
 IMAGES = """#!/bin/sh
 d=$(dirname "$(readlink -f "$0")")/testdata
@@ -73,7 +71,7 @@ def suite(image_tar: Path) -> Path:
     missing = [program for program in PROGRAMS if not shutil.which(program)]
     if OUTSIDE or missing:
         pytest.skip(f"about our own runtime; needs {' '.join(missing)}")
-    tree = fetch()
+    tree = Debian("bookworm", CACHE / "runc").source("runc")
     if tree is None:
         pytest.skip("the source of runc cannot be fetched from Debian")
     tests = tree / "tests" / "integration"
@@ -83,26 +81,6 @@ def suite(image_tar: Path) -> Path:
     without_places(image_tar, tests / "testdata" / "b")
     hello(tests / "testdata" / "h", tree)
     return tests
-
-
-def fetch() -> Path | None:
-    """The unpacked source, from a package list of our own so that the machine's is left alone; None without network."""
-    lists = CACHE / "lists" / "partial"
-    lists.mkdir(parents=True, exist_ok=True)
-    (CACHE / "debian.sources").write_text(SOURCES)
-    places = {
-        "Etc::sourcelist": CACHE / "debian.sources",
-        "Etc::sourceparts": "/dev/null",
-        "State::lists": lists.parent,
-    }
-    apt = ["apt-get", "-q", *(word for name, place in places.items() for word in ("-o", f"Dir::{name}={place}"))]
-    if not list(CACHE.glob("runc-*")):
-        for words in (["update"], ["source", "--download-only", "runc"]):
-            if subprocess.run([*apt, *words], cwd=CACHE, capture_output=True, timeout=300, check=False).returncode:
-                return None
-        for archive in CACHE.glob("runc_*.orig.tar.*"):
-            subprocess.run(["tar", "-xf", str(archive)], cwd=CACHE, check=True)
-    return next(iter(CACHE.glob("runc-*")), None)
 
 
 def executable(path: Path, text: str) -> None:
