@@ -147,8 +147,8 @@ def test_a_seccomp_profile_may_be_older_than_what_the_runtime_calls(bundle: Bund
 
 
 def test_a_capability_that_nobody_knows_is_left_out_with_a_warning(bundle: Bundle) -> None:
-    for names in bundle.spec["process"]["capabilities"].values():
-        names.append("CAP_OF_TOMORROW")
+    sets = bundle.spec["process"]["capabilities"]
+    bundle.spec["process"]["capabilities"] = {name: [*names, "CAP_OF_TOMORROW"] for name, names in sets.items()}
     said = bundle.run("echo", "well")
     assert said.out == "well\n"
     assert "ignoring unknown or unavailable capabilities: [CAP_OF_TOMORROW]" in said.err
