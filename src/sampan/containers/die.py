@@ -22,6 +22,11 @@ log = logging.getLogger(__name__)
 async def watch(engine: Engine, container_id: str, process: Process) -> None:
     """Wait for the program to end, and then do what is to be done."""
     status = await process.wait()
+    # A daemon that is told to end meanwhile would leave the files of a container with --rm to the next one.
+    await engine.to_its_end(_ended(engine, container_id, process, status))
+
+
+async def _ended(engine: Engine, container_id: str, process: Process, status: ExitStatus) -> None:
     async with engine.lock(container_id):
         if engine.processes.get(container_id) is not process:
             return

@@ -40,8 +40,8 @@ class Engine:
     container changes from one status to another; never while waiting for its program. `execs`: by id, of running
     containers. `restarting`: ids of containers that stay, even with --rm, when they end. `start_again`: what to do with
     a container that its policy will start again, `restart_unhealthy`: with one that is to be restarted when unhealthy.
-    `watches`: the tasks that check containers. `counts`: how often what was done. `in_use`: volume -> ids of the
-    containers that run with it.
+    `watches`: the tasks that check containers. `changes`: what is not to be left half done. `counts`: how often what
+    was done. `in_use`: volume -> ids of the containers that run with it.
     """
 
     rows: Rows
@@ -60,6 +60,7 @@ class Engine:
     waits: Waits = field(default_factory=Waits)
     parked: Parked = field(default_factory=Parked)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    changes: set[asyncio.Task[None]] = field(default_factory=set)
     locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     restarting: set[str] = field(default_factory=set)
     watches: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -119,9 +120,20 @@ class Engine:
         if not task.cancelled() and task.exception() is not None:
             log.error("%s failed", task.get_name(), exc_info=task.exception())
 
+    async def to_its_end(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work`, which changes a container: whoever asked for it may be cancelled, it is not."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.changes.add(task)
+        task.add_done_callback(self.changes.discard)
+        await asyncio.shield(task)
+
     async def close(self) -> None:
-        """Stop watching; containers go on."""
-        tasks = (*self.tasks, *self.watches.values())
+        """Stop watching; containers go on. Those that have just ended are buried, and with --rm removed, first."""
+        await self._cancel(*self.tasks, *self.watches.values())
+        await asyncio.gather(*self.changes, return_exceptions=True)
+        await self._cancel(*self.tasks)  # a burial may have planned a restart, which is the next daemon's now
+
+    async def _cancel(self, *tasks: asyncio.Task[None]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

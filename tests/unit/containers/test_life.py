@@ -137,6 +137,21 @@ def test_with_rm_the_end_removes_and_removed_is_told_with_the_exit_code(world: W
     run(story)
 
 
+def test_with_rm_a_daemon_that_is_told_to_end_removes_what_has_just_ended(world: World) -> None:
+    async def story() -> None:
+        containers = world.daemon()
+        container_id, _ = await containers.create("one", request({"AutoRemove": True}))
+        await containers.start("one")
+        world.runtime.shims[container_id].end()
+        while containers.names():
+            await asyncio.sleep(0)
+        await containers.close()  # its row is gone, its files are not yet
+        assert world.actions() == ["create", "start", "die", "destroy"]
+        assert not containers.engine.directory(container_id).exists()
+
+    run(story)
+
+
 def test_stop_is_the_stop_signal_then_patience_then_sigkill(world: World) -> None:
     async def story() -> None:
         containers = world.daemon()
