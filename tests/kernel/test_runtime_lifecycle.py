@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kernel.oci_rig import Bundle, bundles
+from sampan.linux.poll import readable
 
 pytestmark = [
     pytest.mark.needs_root,
@@ -31,9 +32,7 @@ def ended(pid: int) -> None:
         fd = os.pidfd_open(pid)
     except ProcessLookupError:
         return
-    import select
-
-    assert select.select([fd], [], [], 20)[0]
+    assert readable(fd, 20)
     os.close(fd)
 
 
