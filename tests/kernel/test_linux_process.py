@@ -10,7 +10,20 @@ from pathlib import Path
 import pytest
 
 from kernel.namespaced import alone, exit_code, namespaced
-from sampan.linux import capability, ioprio, keyctl, netdevice, personality, pidfd, prctl, procfs, rlimit, sched, uts
+from sampan.linux import (
+    capability,
+    ioprio,
+    keyctl,
+    netdevice,
+    personality,
+    pidfd,
+    prctl,
+    procfs,
+    ptrace,
+    rlimit,
+    sched,
+    uts,
+)
 from sampan.linux.cgroupfs import hierarchies
 from sampan.linux.close_range import CloseRange, close_range
 from sampan.linux.memfd import sealed_copy
@@ -125,6 +138,32 @@ def test_a_process_goes_on_in_place_in_a_new_pid_namespace() -> None:
             assert exit_code(old) == -signal.SIGKILL
             assert exit_code(int(new)) == 7
         return 0
+
+    assert alone(parent) == 0
+
+
+@needs_root
+def test_who_goes_on_in_place_can_be_held_until_its_tracer_kills_it() -> None:
+    """Not even SIGCONT lets it go on, on a stack that another process has used since."""
+
+    def parent() -> int:
+        ready, tell = os.pipe()
+        go, let_go = os.pipe()
+        old, _ = sched.clone3(0)
+        if old == 0:
+            os.read(go, 1)
+            new = sched.clone_in_place(CloneFlag.PARENT | CloneFlag.NEWPID, held=True)
+            os.write(tell, b"%d" % new)
+            os.execv("/bin/sh", ["sh", "-c", "exit 7"])
+        ptrace.hold_after_vfork(old)
+        os.write(let_go, b"g")
+        stop = os.waitid(os.P_PID, old, os.WSTOPPED | os.WEXITED)
+        assert stop and stop.si_code == os.CLD_TRAPPED
+        os.kill(old, signal.SIGCONT)
+        assert procfs.stat(old).state == "t"
+        assert exit_code(int(os.read(ready, 16))) == 7
+        os.kill(old, signal.SIGKILL)
+        return 0 if exit_code(old) == -signal.SIGKILL else 1
 
     assert alone(parent) == 0
 

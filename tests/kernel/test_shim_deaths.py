@@ -4,13 +4,15 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from engine import text_of
-from kernel.shim_rig import Client, Rig, alive, descriptors, process_of, settled, soon
+from kernel.shim_rig import Client, Rig, alive, descriptors, parent_of, process_of, settled, soon
 from sampan.linux.procfs import start_time
 from sampan.runtime.client import StartFailed, Stdio
 
@@ -134,6 +136,45 @@ async def test_somebody_is_killed_during_a_start(rig: Rig, victim: str) -> None:
         await rig.runtime.sweep(name)
         assert await settled(lambda: not rig.cgroups()), rig.cgroups()
     rig.processes.clear()
+
+
+async def test_who_helped_with_a_start_is_soon_gone(rig: Rig) -> None:
+    process = await rig.start("c", "sleep 1000")
+    shim = parent_of(process.pid)
+    assert await settled(lambda: children(shim) == [str(process.pid)])
+
+
+async def test_once_an_end_is_noted_nothing_is_mounted(rig: Rig) -> None:
+    """Not even by who helped with the start: the container may be started again, or removed, at once."""
+    upper = f"upperdir={rig.directory}/c/upper"
+    for _ in range(20):
+        process = await rig.start("c", "exit 3")
+        assert (await soon(process.wait())).code == 3
+        await rig.runtime.forget("c")
+        assert [pid for pid in Path("/proc").glob("[0-9]*") if upper in text_of(f"{pid}/mountinfo")] == []
+
+
+async def test_a_start_works_if_somebody_traces_who_helps_with_it(rig: Rig) -> None:
+    """Then it cannot be held; it dies at the moment when the container is born, and all else is the same."""
+    trace = (
+        "import os, sys; from sampan.linux.ptrace import hold_after_vfork; pid = int(sys.argv[1]); "
+        "hold_after_vfork(pid); print('traced', flush=True); os.waitpid(pid, 0x40000000)"  # __WALL: others' children
+    )
+    await rig.runtime.ready()
+    [shim] = await some(lambda: children(zygote(rig)))
+    starter = (await some(lambda: children(int(shim))))[0]  # its oldest
+    tracer = await asyncio.create_subprocess_exec(sys.executable, "-c", trace, starter, stdout=asyncio.subprocess.PIPE)
+    assert tracer.stdout and await tracer.stdout.readline() == b"traced\n"
+    process = await rig.start("c", "sleep 1000")
+    assert str(parent_of(process.pid)) == shim
+    assert await tracer.wait() == 0
+    assert await settled(lambda: children(int(shim)) == [str(process.pid)])
+
+
+async def some(of: Callable[[], list[str]]) -> list[str]:
+    """What there is, once there is some."""
+    assert await settled(of)
+    return of()
 
 
 async def test_an_engine_comes_back(rig: Rig) -> None:

@@ -29,6 +29,7 @@ PROTOTYPES: "dict[str, tuple[type[Any], ...]]" = {
     "umount2": (c_int, c_char_p, c_int),
     "unshare": (c_int, c_int),
     "setns": (c_int, c_int, c_int),
+    "ptrace": (c_long, c_long, c_int, c_long, c_long),
     "prctl": (c_int, c_int, c_ulong, c_ulong, c_ulong, c_ulong),
     "personality": (c_int, c_ulong),
     "sethostname": (c_int, c_char_p, c_ulong),

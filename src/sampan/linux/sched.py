@@ -92,8 +92,11 @@ def clone3(flags: int, *, cgroup_fd: int | None = None) -> tuple[int, int]:
     return (pid, pidfd.value) if pid else (0, -1)
 
 
-def clone_in_place(flags: int, *, cgroup_fd: int | None = None) -> int:
+def clone_in_place(flags: int, *, cgroup_fd: int | None = None, held: bool = False) -> int:
     """Go on as a new process with the memory of this one, which is killed; returns the new pid, as seen from the old.
+
+    Or, if it is `held` (`ptrace.hold_after_vfork`), stands still until its tracer kills it: then the memory of both is
+    not freed by the new one while it executes, but by the old one meanwhile.
 
     Only a child enters a new pid namespace. This one is given the memory instead of a copy, as by vfork(2), so that no
     page of it has to be copied when it is written to next. Everything else is inherited as over clone3, and the flags
@@ -102,21 +105,23 @@ def clone_in_place(flags: int, *, cgroup_fd: int | None = None) -> int:
     pid = c_int(0)
     arguments = _arguments(flags | CloneFlag.VM | CloneFlag.VFORK | CloneFlag.PARENT_SETTID, cgroup_fd)
     arguments.parent_tid = cast(pointer(pid), c_void_p).value
-    watched, trigger = _deadly_to_this_process()
+    ends: tuple[int, ...] = () if held else _deadly_to_this_process()
     # A process that ends zeroes the C library's record of its thread id, if others have its memory
     # (set_tid_address(2)). Ours stays as clone3 would leave it.
     syscall("set_tid_address", byref(_record_of_the_dead))
     try:
         _cloned(arguments, pid)
     except OSError:
-        os.close(watched)  # first: while somebody reads, closing the writer is deadly, too
-        os.close(trigger)
+        for end in ends:  # the reader first: while somebody reads, closing the writer is deadly, too
+            os.close(end)
         raise
     # We are the child. The old process stands still inside the kernel until we execute or end (VFORK), then it would
     # come back on a stack that is no longer its own; so it must be killed while it stands.
-    os.write(trigger, b"\0")
-    os.close(trigger)
-    os.close(watched)
+    if not held:
+        watched, trigger = ends
+        os.write(trigger, b"\0")
+        os.close(trigger)
+        os.close(watched)
     return pid.value
 
 

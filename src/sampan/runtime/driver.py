@@ -57,6 +57,12 @@ class Driver(Protocol):
     def end(self) -> None:
         """The first process has ended: remove what the container had in the kernel."""
 
+    def leaving(self) -> int:
+        """A pidfd of who helped with the start and may still be on its way out, with copies of the streams; or -1."""
+
+    def settle(self) -> None:
+        """Wait for it."""
+
 
 class OwnDriver:
     """The recipe in `init.py`. `plan` decodes the plan, which costs; `first` is at work on it already, if it can be."""
@@ -70,7 +76,11 @@ class OwnDriver:
         """By way of a starter, unless the plan needs what only we can do."""
         if self._starter is None:
             return launch(self._plan(), self._cgroup, stdio=stdio)
-        return starter.wait(self._starter, self._cgroup)
+        try:
+            return starter.wait(self._starter, self._cgroup)
+        except BaseException:
+            self._starter = None  # nothing is left of it
+            raise
 
     def begin(self, exec_id: str, process: ProcessPlan, asked: Message, pid: int, stdio: Sequence[int]) -> Joining:
         """See `exec.py`."""
@@ -101,6 +111,16 @@ class OwnDriver:
     def end(self) -> None:
         """Nobody is inside any more."""
         self._cgroup.remove()
+
+    def leaving(self) -> int:
+        """The starter."""
+        return self._starter.pidfd if self._starter else -1
+
+    def settle(self) -> None:
+        """It was killed, so this is a matter of milliseconds."""
+        if self._starter:
+            self._starter.collect()
+            self._starter = None
 
 
 class OwnJoining:

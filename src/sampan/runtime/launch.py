@@ -150,6 +150,8 @@ def converse(launched: Launched) -> None:
     while True:
         try:
             received = receive(channel)
+        except BlockingIOError:
+            received = None  # it has said all that it will
         except (OSError, ValueError) as error:
             raise StartFailed(f"the container's init was lost: {error}") from None
         if received is None:

@@ -199,6 +199,13 @@ class OciDriver:
             pass  # it was never created, or has been deleted
         self._cgroup.remove()
 
+    def leaving(self) -> int:
+        """Nobody helps."""
+        return -1
+
+    def settle(self) -> None:
+        """Nobody is waited for."""
+
 
 class OciJoining:
     """An `exec` command that has yet to end."""

@@ -25,6 +25,7 @@ from sampan.runtime.streams import Stdio, Stream, stream_to_json
 from sampan.runtime.usage import Usage, look
 
 SIGKILL = 9
+FORGET_SECONDS = 5.0
 WITHDRAW_SECONDS = 30.0  # no start takes as long
 Tell = Callable[[str, str, dict[str, Any]], None]
 Record = Callable[[str], ExitStatus | None]
@@ -257,11 +258,10 @@ class Process:
         return look(self._cgroup.hierarchies, self._cgroup.path)
 
     async def forget(self) -> None:
-        """The exit is noted: the shim may leave."""
-        try:
-            self.post({"op": "forget"})
-        except Unavailable:
-            pass  # it left by itself
+        """The exit is noted: the shim may leave. Nothing of the container is mounted any more when this returns."""
+        with suppress(TimeoutError, Unavailable, StartFailed):  # it left by itself, or does not answer: it is swept
+            async with asyncio.timeout(FORGET_SECONDS):
+                await self.request({"op": "forget"})
 
 
 def sized(process: ProcessPlan, stdio: Stdio) -> ProcessPlan:

@@ -119,6 +119,8 @@ class Shim:
         for stream in streams:
             self.attach(stream)
         self.reactor.watch(launched.pidfd, READ, self._ended)
+        if (leaving := self.driver.leaving()) >= 0:
+            self.reactor.watch(leaving, READ, lambda events: self._settle())
         watch = oom.watch(self.cgroup)
         if watch >= 0:
             self.reactor.watch(watch, READ, lambda events: self._oom(watch))
@@ -164,6 +166,11 @@ class Shim:
             self.control.tell({"event": "oom"})
         self.oom_kills = max(kills, self.oom_kills)
 
+    def _settle(self) -> None:
+        if (leaving := self.driver.leaving()) >= 0:
+            self.reactor.forget(leaving)
+            self.driver.settle()
+
     def _ended(self, events: int) -> None:
         """The container's first process has ended: collect, note, announce, in this order."""
         launched = self.launched
@@ -176,10 +183,12 @@ class Shim:
         if not self.has_own_pids:
             # With a pid namespace of its own everybody died with the first process; without one they must be told.
             self.driver.kill()
+            self._settle()
         for session in list(self.sessions.values()):
             session.kill()
         self.exit = {"event": "exit", "code": code if code >= 0 else 128 - code, "finished_at": time.time_ns()}
-        if self.output.drain():
+        # Who has just helped with the start has the streams open still, and says nothing: no need to wait for it.
+        if self.output.drain() or self.driver.leaving() >= 0:
             self._conclude()
         else:
             self.reactor.later(DRAIN_SECONDS, self._conclude)
@@ -204,7 +213,11 @@ class Shim:
         self.reactor.later(FORGET_SECONDS, self.note_exit)
 
     def note_exit(self) -> None:
-        """An engine has the exit on record, or none came for it; the file stays either way."""
+        """An engine has the exit on record, or none came for it; the file stays either way.
+
+        From then on nothing holds the container's mounts any more.
+        """
+        self._settle()
         self.noted = self.announced
 
     def session_ended(self, session: Session, code: int) -> None:

@@ -28,6 +28,7 @@ from sampan.linux.close_range import close_range
 from sampan.linux.netdevice import set_up
 from sampan.linux.pidfd import pidfd_open
 from sampan.linux.prctl import set_pdeathsig
+from sampan.linux.ptrace import hold_after_vfork
 from sampan.linux.sched import CloneFlag, clone3, clone_in_place, setns, unshare
 from sampan.runtime import init, namespaces, rehearsal
 from sampan.runtime.cgroup import Cgroup
@@ -44,16 +45,23 @@ CHANNEL = 3
 
 
 class Starter(NamedTuple):
-    """A process that waits for a plan."""
+    """A process that waits for a plan. `held`: it stops, rather than dies, when the program has been executed."""
 
     pid: int
+    pidfd: int
     channel: socket.socket
+    held: bool = False
 
     def dismiss(self) -> None:
         """It is not needed, or has done what it could: end it, and collect it."""
         self.channel.close()
         os.kill(self.pid, signal.SIGKILL)
+        self.collect()
+
+    def collect(self) -> None:
+        """Wait until nothing is left of it; it has been killed."""
         os.waitpid(self.pid, 0)
+        os.close(self.pidfd)
 
 
 def fits(plan: ContainerPlan) -> bool:
@@ -82,10 +90,10 @@ def fork(hierarchies: Sequence[Hierarchy], *, ahead: bool) -> Starter:
             if ahead:
                 rehearsal.rehearse()
                 rehearsal.rehearse_apart()
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # see hold_after_vfork
         _work(channel, hierarchies, shim)
-    os.close(pidfd)
     theirs.close()
-    return Starter(pid, ours)
+    return Starter(pid, pidfd, ours)
 
 
 def _alone(theirs: socket.socket) -> socket.socket:
@@ -99,32 +107,44 @@ def _alone(theirs: socket.socket) -> socket.socket:
 def order(starter: Starter, plan: bytes, stdio: Sequence[int], hierarchies: Sequence[Hierarchy]) -> Starter:
     """Have the container of a plan started, by another starter if somebody killed this one while it waited."""
     try:
-        _send(starter, plan, stdio)
+        return _send(starter, plan, stdio)
     except (BrokenPipeError, ConnectionResetError):
         starter.dismiss()
         starter = fork(hierarchies, ahead=False)
-        _send(starter, plan, stdio)
+        return _send(starter, plan, stdio)
+
+
+def _send(starter: Starter, plan: bytes, stdio: Sequence[int]) -> Starter:
+    try:
+        hold_after_vfork(starter.pid)
+        starter = starter._replace(held=True)
+    except OSError:
+        pass  # somebody traces it, or nobody may
+    send(starter.channel, {"held": starter.held}, stdio)
+    send_body(starter.channel, plan)
     return starter
 
 
-def _send(starter: Starter, plan: bytes, stdio: Sequence[int]) -> None:
-    send(starter.channel, {"go": True}, stdio)
-    send_body(starter.channel, plan)
-
-
 def wait(starter: Starter, cgroup: Cgroup) -> Launched:
-    """Until the program runs, after `order`. Raises StartFailed; then nothing is left of it."""
+    """Until the program runs, after `order`. Raises StartFailed; then nothing is left of it.
+
+    The starter is on its way out then, and to be collected.
+    """
     with ExitStack() as undo:
         undo.callback(_withdraw, cgroup)
         undo.callback(starter.dismiss)
         try:
             launched = _born(starter)
             undo.callback(reap, launched)
+            if starter.held:
+                # It keeps the memory that the init had, and a copy of its end of the channel, which so does not end.
+                os.waitid(os.P_PID, starter.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+                os.kill(starter.pid, signal.SIGKILL)
+                starter.channel.setblocking(False)
             converse(launched)
         except OSError as error:
             raise StartFailed(sentence(error)) from None
         undo.pop_all()
-    os.waitpid(starter.pid, 0)
     return launched
 
 
@@ -169,7 +189,8 @@ def _work(channel: socket.socket, hierarchies: Sequence[Hierarchy], shim: int) -
         init.build_early(plan, site)
     with step(channel, "4 clone"):
         flags = CloneFlag.PARENT | (plan.new_namespaces & CloneFlag.NEWPID)
-        send(channel, {"pid": clone_in_place(flags, cgroup_fd=unified)})
+        send(channel, {"pid": clone_in_place(flags, cgroup_fd=unified, held=received[0]["held"])})
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
     init.arrive(plan, init.Inherited(channel=channel, stdio=tuple(received[1]), tasks=tuple(tasks)), site)
 
 
