@@ -242,6 +242,13 @@ def descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+async def descriptors_at_rest(shim: int) -> int:
+    """How many a shim has open for its container, once who helped with the start is gone."""
+    children = Path(f"/proc/{shim}/task/{shim}/children")
+    assert await settled(lambda: len(children.read_text().split()) == 1)
+    return descriptors(shim)
+
+
 def memory_kib(pid: int, field: str = "Pss") -> int:
     """A figure of smaps_rollup (proc(5))."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kernel.shim_rig import Client, Rig, descriptors, process_of, settled, soon
+from kernel.shim_rig import Client, Rig, descriptors, descriptors_at_rest, process_of, settled, soon
 from sampan.runtime.client import LogOptions, StartFailed, Stdio
 
 pytestmark = pytest.mark.needs_root
@@ -198,7 +198,7 @@ async def test_a_program_that_cannot_be_executed(rig: Rig, program: str, code: i
     assert failed.value.exit_code == code
     assert not rig.cgroups()
     process = await rig.start("c", "sleep 1000")
-    before = descriptors(rig.shims["c"])
+    before = await descriptors_at_rest(rig.shims["c"])
     for _ in range(3):
         client = Client()
         with pytest.raises(StartFailed, match=reason) as failed:

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from kernel.shim_rig import Client, Rig, descriptors, memory_kib, parent_of, process_of, settled, soon
+from kernel.shim_rig import (
+    Client,
+    Rig,
+    descriptors,
+    descriptors_at_rest,
+    memory_kib,
+    parent_of,
+    process_of,
+    settled,
+    soon,
+)
 from sampan.runtime.client import LogOptions, Stdio
 
 pytestmark = pytest.mark.needs_root
@@ -168,7 +178,7 @@ async def test_the_client_of_an_exec_vanishes(rig: Rig) -> None:
     """The process goes on, its output is dropped, and nothing stays open."""
     process = await rig.start("c", "sleep 1000")
     shim = rig.shims["c"]
-    before = descriptors(shim)
+    before = await descriptors_at_rest(shim)
     client = Client(stdin=True, framed=False)
     joined = await process.exec("e", process_of(f"{FLOOD}; exit 4"), stdio=OPEN, streams=[client.stream])
     client.sock.close()
@@ -181,7 +191,7 @@ async def test_garbage_on_the_control_socket(rig: Rig) -> None:
     """Half messages, no JSON, JSON that is no request, descriptors nobody asked for: the container does not notice."""
     process = await rig.start("c", "sleep 1000")
     shim = rig.shims["c"]
-    before = descriptors(shim)
+    before = await descriptors_at_rest(shim)
     path = rig.run_root / "containers" / "c" / "shim.sock"
 
     def frame(body: bytes) -> bytes:

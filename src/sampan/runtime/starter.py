@@ -60,8 +60,8 @@ class Starter(NamedTuple):
 
     def collect(self) -> None:
         """Wait until nothing is left of it; it has been killed."""
-        os.waitpid(self.pid, 0)
         os.close(self.pidfd)
+        os.waitpid(self.pid, 0)
 
 
 def fits(plan: ContainerPlan) -> bool:
