@@ -1,7 +1,7 @@
 """An engine over stand-ins, in a directory of its own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,8 +70,11 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    for database in made.databases:
+        database.close()
 
 
 def run(story: Callable[[], Awaitable[T]]) -> T:

@@ -1,6 +1,7 @@
 """Are volumes what their rows say, whatever happens in between?"""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,12 @@ class Daemons:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.events = Events()
-        self.database: Database = self.begin().database
+        self.databases: list[Database] = []
+        self.begin()
 
     def begin(self) -> "Daemons":
         self.database = open_database(self.root / "db", [SCHEMA])
+        self.databases.append(self.database)
         self.volumes = Volumes(self.database, self.root / "volumes", self.root / "run", events=self.events)
         return self
 
@@ -31,8 +34,11 @@ class Daemons:
 
 
 @pytest.fixture
-def daemons(tmp_path: Path) -> Daemons:
-    return Daemons(tmp_path)
+def daemons(tmp_path: Path) -> Iterator[Daemons]:
+    made = Daemons(tmp_path)
+    yield made
+    for database in made.databases:
+        database.close()
 
 
 def write(daemons: Daemons, name: str, text: str) -> None:
