@@ -124,11 +124,14 @@ class Rig:
         clients: tuple[Client, ...] = (),
         log: LogOptions | None = None,
         resources: dict[str, Any] | None = None,
+        init: bool = False,
         **process: Any,
     ) -> Process:
         """Start container `name`; a single argument is a command line for its shell."""
         stdio = stdio or Stdio()
         spec = self.spec(name, process_of(*argv, terminal=stdio.terminal, **process), resources or {})
+        if init:
+            spec.setdefault("annotations", {})["sampan.init"] = "true"
         self.log_directory(name).mkdir(exist_ok=True)
         started = await self.runtime.start(
             name,

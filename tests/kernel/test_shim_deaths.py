@@ -138,8 +138,9 @@ async def test_somebody_is_killed_during_a_start(rig: Rig, victim: str) -> None:
     rig.processes.clear()
 
 
-async def test_who_helped_with_a_start_is_soon_gone(rig: Rig) -> None:
-    process = await rig.start("c", "sleep 1000")
+@pytest.mark.parametrize("init", [False, True], ids=["the program is pid 1", "an init stays"])
+async def test_who_helped_with_a_start_is_soon_gone(rig: Rig, init: bool) -> None:
+    process = await soon(rig.start("c", "sleep 1000", init=init))
     shim = parent_of(process.pid)
     assert await settled(lambda: children(shim) == [str(process.pid)])
 

@@ -45,12 +45,11 @@ CHANNEL = 3
 
 
 class Starter(NamedTuple):
-    """A process that waits for a plan. `held`: it stops, rather than dies, when the program has been executed."""
+    """A process that waits for a plan."""
 
     pid: int
     pidfd: int
     channel: socket.socket
-    held: bool = False
 
     def dismiss(self) -> None:
         """It is not needed, or has done what it could: end it, and collect it."""
@@ -107,22 +106,22 @@ def _alone(theirs: socket.socket) -> socket.socket:
 def order(starter: Starter, plan: bytes, stdio: Sequence[int], hierarchies: Sequence[Hierarchy]) -> Starter:
     """Have the container of a plan started, by another starter if somebody killed this one while it waited."""
     try:
-        return _send(starter, plan, stdio)
+        _send(starter, plan, stdio)
     except (BrokenPipeError, ConnectionResetError):
         starter.dismiss()
         starter = fork(hierarchies, ahead=False)
-        return _send(starter, plan, stdio)
+        _send(starter, plan, stdio)
+    return starter
 
 
-def _send(starter: Starter, plan: bytes, stdio: Sequence[int]) -> Starter:
+def _send(starter: Starter, plan: bytes, stdio: Sequence[int]) -> None:
     try:
         hold_after_vfork(starter.pid)
-        starter = starter._replace(held=True)
+        held = True
     except OSError:
-        pass  # somebody traces it, or nobody may
-    send(starter.channel, {"held": starter.held}, stdio)
+        held = False  # somebody traces it, or nobody may
+    send(starter.channel, {"held": held}, stdio)
     send_body(starter.channel, plan)
-    return starter
 
 
 def wait(starter: Starter, cgroup: Cgroup) -> Launched:
@@ -134,9 +133,9 @@ def wait(starter: Starter, cgroup: Cgroup) -> Launched:
         undo.callback(_withdraw, cgroup)
         undo.callback(starter.dismiss)
         try:
-            launched = _born(starter)
+            launched, held = _born(starter)
             undo.callback(reap, launched)
-            if starter.held:
+            if held:
                 # It keeps the memory that the init had, and a copy of its end of the channel, which so does not end.
                 os.waitid(os.P_PID, starter.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
                 os.kill(starter.pid, signal.SIGKILL)
@@ -148,7 +147,8 @@ def wait(starter: Starter, cgroup: Cgroup) -> Launched:
     return launched
 
 
-def _born(starter: Starter) -> Launched:
+def _born(starter: Starter) -> tuple[Launched, bool]:
+    """The init, and whether the starter stands still until it has executed."""
     try:
         received = receive(starter.channel)
     except (BrokenMessage, ConnectionResetError) as error:
@@ -159,7 +159,7 @@ def _born(starter: Starter) -> Launched:
     if "failed" in message:
         raise failure(message)
     pid = message["pid"]
-    return Launched(pid=pid, pidfd=pidfd_open(pid), channel=starter.channel)
+    return Launched(pid=pid, pidfd=pidfd_open(pid), channel=starter.channel), message["held"]
 
 
 def _withdraw(cgroup: Cgroup) -> None:
@@ -189,7 +189,9 @@ def _work(channel: socket.socket, hierarchies: Sequence[Hierarchy], shim: int) -
         init.build_early(plan, site)
     with step(channel, "4 clone"):
         flags = CloneFlag.PARENT | (plan.new_namespaces & CloneFlag.NEWPID)
-        send(channel, {"pid": clone_in_place(flags, cgroup_fd=unified, held=received[0]["held"])})
+        # An init that stays, as what `--init` asks for, would never let go of the memory.
+        held = received[0]["held"] and not plan.init
+        send(channel, {"pid": clone_in_place(flags, cgroup_fd=unified, held=held), "held": held})
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
     init.arrive(plan, init.Inherited(channel=channel, stdio=tuple(received[1]), tasks=tuple(tasks)), site)
 
