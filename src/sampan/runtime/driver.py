@@ -58,7 +58,10 @@ class Driver(Protocol):
         """The first process has ended: remove what the container had in the kernel."""
 
     def leaving(self) -> int:
-        """A pidfd of who helped with the start and may still be on its way out, with copies of the streams; or -1."""
+        """A pidfd of who helped with the start and may still be on its way out, with copies of the streams; or -1.
+
+        To be asked after `launch` only: when that fails nobody is left, and the shim ends.
+        """
 
     def settle(self) -> None:
         """Wait for it."""
@@ -76,11 +79,7 @@ class OwnDriver:
         """By way of a starter, unless the plan needs what only we can do."""
         if self._starter is None:
             return launch(self._plan(), self._cgroup, stdio=stdio)
-        try:
-            return starter.wait(self._starter, self._cgroup)
-        except BaseException:
-            self._starter = None  # nothing is left of it
-            raise
+        return starter.wait(self._starter, self._cgroup)
 
     def begin(self, exec_id: str, process: ProcessPlan, asked: Message, pid: int, stdio: Sequence[int]) -> Joining:
         """See `exec.py`."""

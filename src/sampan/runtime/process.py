@@ -258,8 +258,11 @@ class Process:
         return look(self._cgroup.hierarchies, self._cgroup.path)
 
     async def forget(self) -> None:
-        """The exit is noted: the shim may leave. Nothing of the container is mounted any more when this returns."""
-        with suppress(TimeoutError, Unavailable, StartFailed):  # it left by itself, or does not answer: it is swept
+        """The exit is noted: the shim may leave. Once it has answered, no child of it holds the container's mounts.
+
+        One that does not answer in FORGET_SECONDS is not waited for.
+        """
+        with suppress(TimeoutError, Unavailable, StartFailed):  # or it left by itself
             async with asyncio.timeout(FORGET_SECONDS):
                 await self.request({"op": "forget"})
 

@@ -215,7 +215,7 @@ class Shim:
     def note_exit(self) -> None:
         """An engine has the exit on record, or none came for it; the file stays either way.
 
-        From then on nothing holds the container's mounts any more.
+        From then on no child of ours holds the container's mounts any more.
         """
         self._settle()
         self.noted = self.announced
